@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* seccomp allow-lists by libseccomp: no_new_privs, what is not listed kills the process. */
+#ifndef COMMON_SANDBOX_H
+#define COMMON_SANDBOX_H
+
+/* names: NULL-terminated list of system calls (unknown ones on this architecture are skipped). 0 or -errno; for the rest of the process' life. */
+int sandbox_enter(const char *const *names);
+
+#endif
