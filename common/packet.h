@@ -11,6 +11,9 @@
 /* A listening socket at `path` (an old one is replaced by rename, so a connect never finds none), non-blocking. Returns fd or -errno. */
 int packet_listen(const char *path, mode_t mode);
 
+/* The same for any socket type (bus_listen uses it for SOCK_STREAM). */
+int socket_listen(const char *path, int type, int backlog, mode_t mode);
+
 /* Returns a connected fd or -errno. `path` fits sun_path or -ENAMETOOLONG. The connect of a Unix socket does not wait for accept. */
 int packet_connect(const char *path);
 
