@@ -65,7 +65,7 @@ struct desktop_view {
 int broker_desktop_view(struct broker *broker, const char *id, struct desktop_view *ret);
 
 struct broker_status {
-	bool host, auth_busy;     /* host: connected; auth_busy: no more logins are taken at the moment */
+	bool host;                /* connected */
 	uint32_t desktops, ready; /* all rows; those that are ready */
 	uint32_t sessions, viewers;
 	uint32_t logins; /* in flight */
