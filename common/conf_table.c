@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "common/conf.h"
+
+#define UID_LIMIT 4294967294
+
+const struct conf_key conf_table[] = {
+    {CONF_RUNTIME_DIR, "paths", "runtime-dir", CONF_PATH, "/run/hotdesk", 0, 0, NULL,
+     "Directory of the sockets; emptied by a reboot."},
+    {CONF_STATE_DIR, "paths", "state-dir", CONF_PATH, "/var/lib/hotdesk", 0, 0, NULL,
+     "Directory of images, desktops, the store and the gate's certificate."},
+    {CONF_GATE_LISTEN, "gate", "listen", CONF_STRING, "[::]:5900", 0, 0, NULL,
+     "Where viewers connect: ADDRESS:PORT, several separated by commas, IPv6 addresses in brackets. Port 0: any free "
+     "one."},
+    {CONF_GATE_CERTIFICATE, "gate", "certificate", CONF_PATH, "", 0, 0, NULL,
+     "PEM file of the server's certificate and its chain. Empty: an own CA under state-dir/gate."},
+    {CONF_GATE_KEY, "gate", "key", CONF_PATH, "", 0, 0, NULL, "PEM file of the certificate's private key."},
+    {CONF_GATE_NAMES, "gate", "names", CONF_STRING, "", 0, 0, NULL,
+     "Further DNS names and addresses for the own certificate, separated by commas."},
+    {CONF_GATE_MAX, "gate", "max-connections", CONF_NUMBER, "2000", 1, 100000, NULL, "Connections at once, in all."},
+    {CONF_GATE_MAX_PER_ADDRESS, "gate", "max-per-address", CONF_NUMBER, "200", 1, 100000, NULL,
+     "Connections at once from one IPv4 address or IPv6 /64."},
+    {CONF_GATE_WAITING_SOFT, "gate", "waiting-soft-cap", CONF_NUMBER, "256", 1, 100000, NULL,
+     "Connections that have said nothing yet, above which some of them are dropped at random."},
+    {CONF_GATE_HANDSHAKE_SECONDS, "gate", "handshake-timeout", CONF_SECONDS, "10", 1, 600, NULL,
+     "Time for RFB and TLS up to the question for the password."},
+    {CONF_GATE_TYPING_SECONDS, "gate", "typing-timeout", CONF_SECONDS, "120", 1, 3600, NULL,
+     "Time for the person to type name and password."},
+    {CONF_AUTH_SERVICE, "auth", "pam-service", CONF_STRING, "hotdesk", 0, 0, NULL, "Name of the PAM service."},
+    {CONF_AUTH_PAM_DIR, "auth", "pam-directory", CONF_PATH, "", 0, 0, NULL,
+     "Directory with the PAM service's file. Empty: the system's /etc/pam.d."},
+    {CONF_AUTH_MAX_ATTEMPTS, "auth", "max-attempts", CONF_NUMBER, "32", 1, 1000, NULL,
+     "Attempts at once, one process each; more are asked to try again."},
+    {CONF_AUTH_TIMEOUT, "auth", "timeout", CONF_SECONDS, "60", 1, 600, NULL,
+     "Time for one attempt; then its process is killed."},
+    {CONF_AUTH_MIN_UID, "auth", "min-uid", CONF_NUMBER, "1000", 0, UID_LIMIT, NULL,
+     "Users with a smaller uid are refused."},
+    {CONF_AUTH_ALLOW_ROOT, "auth", "allow-root", CONF_BOOL, "no", 0, 0, NULL, "Whether root may log in."},
+    {CONF_USER_UID_FIRST, "broker", "user-uid-first", CONF_NUMBER, "200000", 1000, UID_LIMIT, NULL,
+     "First uid given to users whom the machine's name service does not know."},
+    {CONF_USER_UID_COUNT, "broker", "user-uid-count", CONF_NUMBER, "100000", 1, 10000000, NULL,
+     "How many such uids there are."},
+    {CONF_ACCEL, "host", "accel", CONF_CHOICE, "auto", 0, 0, "auto|kvm|tcg",
+     "auto: KVM where it can run a guest, otherwise emulation with a warning."},
+    {CONF_NETWORK, "host", "network", CONF_CHOICE, "nat", 0, 0, "nat|none",
+     "The desktops' network. nat: the outside without this machine and private ranges; needs nftables, otherwise none "
+     "is used."},
+    {CONF_READY_TIMEOUT, "host", "ready-timeout", CONF_SECONDS, "300", 1, 3600, NULL,
+     "Time after which a desktop whose agent has not said ready is shown as it is."},
+    {CONF_STOP_TIMEOUT, "host", "stop-timeout", CONF_SECONDS, "30", 1, 600, NULL,
+     "Time for a desktop to shut down before it is switched off."},
+    {CONF_RUN_GATE, "run-as", "gate", CONF_STRING, "", 0, 0, NULL,
+     "User (name or number) of hotdesk-gate. Empty: the starter's."},
+    {CONF_RUN_AUTH, "run-as", "auth", CONF_STRING, "", 0, 0, NULL, "User of hotdesk-auth."},
+    {CONF_RUN_BROKER, "run-as", "broker", CONF_STRING, "", 0, 0, NULL, "User of hotdesk-broker."},
+    {CONF_RUN_HOST, "run-as", "host", CONF_STRING, "", 0, 0, NULL, "User of hotdesk-host."},
+    {CONF_RUN_VM_UID_FIRST, "run-as", "vm-uid-first", CONF_NUMBER, "300000", 1000, UID_LIMIT, NULL,
+     "First uid of desktops and viewers, where hotdesk-spawn runs as root."},
+    {CONF_RUN_VM_UID_COUNT, "run-as", "vm-uid-count", CONF_NUMBER, "20000", 2, 40000, NULL,
+     "How many such uids: one half for desktops, one for viewers."},
+};
+
+_Static_assert(sizeof(conf_table) / sizeof(conf_table[0]) == CONF_COUNT, "a row for each enum conf_id");
