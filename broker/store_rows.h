@@ -13,7 +13,7 @@
 #define STORE_NAME_SIZE 33     /* pool and image names with the NUL */
 #define STORE_USER_SIZE 256    /* user and group names with the NUL */
 #define STORE_TEXT_SIZE 512    /* reasons and events, with the NUL */
-#define STORE_KEYBOARD_SIZE 48 /* "LAYOUT[:VARIANT]" with the NUL */
+#define STORE_KEYBOARD_SIZE 48 /* XKB "LAYOUT" or "LAYOUT(VARIANT)" with the NUL */
 #define STORE_PEER_SIZE 80     /* "ADDRESS PORT" with the NUL */
 #define STORE_EVENTS_MAX 10000 /* older ones are dropped */
 
