@@ -72,5 +72,7 @@ int store_user_uid(struct store *store, const char *name, uint32_t first, uint32
 /* The generation of the desired set (SetDesired): read, and count up by one. */
 int store_generation(struct store *store, uint64_t *ret);
 int store_generation_next(struct store *store, uint64_t *ret);
+/* Makes it at least this (a store restored from a copy is behind the host). */
+int store_generation_raise(struct store *store, uint64_t least);
 
 #endif

@@ -159,3 +159,10 @@ int store_generation_next(struct store *store, uint64_t *ret)
 
 	return r < 0 ? r : store_generation(store, ret);
 }
+
+int store_generation_raise(struct store *store, uint64_t least)
+{
+	if (least > INT64_MAX)
+		return -EINVAL;
+	return store_run_one(store, "UPDATE generation SET value = max(value, ?1)", VALUES(NUMBER((int64_t)least)));
+}
