@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What hotdesk-host and hotdesk-broker may ask of hotdesk-spawn, over SOCK_SEQPACKET at RUNTIME_DIR/spawn.sock: one request, one
- * reply, in order, both of fixed size. The peer's uid (SO_PEERCRED) decides which kinds it may ask for.
+ * What hotdesk-host and hotdesk-broker may ask of hotdesk-spawn, over SOCK_SEQPACKET at RUNTIME_DIR/spawn.sock: one
+ * request, one reply, in order, both of fixed size. The peer's uid (SO_PEERCRED) decides which kinds it may ask for.
  */
 #ifndef SPAWN_API_H
 #define SPAWN_API_H
@@ -29,28 +29,28 @@ enum spawn_op {
 };
 
 /* Flags of the reply to SPAWN_STATUS. */
-#define SPAWN_FLAG_ROOT 1u     /* children get uids of their own */
-#define SPAWN_FLAG_NAT 2u      /* the nftables table is loaded: user networking is safe */
-#define SPAWN_FLAG_CGROUP 4u   /* children are put into cgroup v2 leaves */
+#define SPAWN_FLAG_ROOT 1u /* children get uids of their own */
+#define SPAWN_FLAG_NAT 2u  /* the nftables table is loaded: user networking is safe */
 
 struct spawn_request {
 	uint32_t version, op, kind, slot;
 	int32_t signal;
-	uint32_t n_fds;             /* sent along; in the child the first is fd 3, the second 4, ... */
-	int32_t stderr_index;       /* which of the fds becomes the child's stderr instead of spawn's own, -1: none. It keeps its number too */
-	char tag[SPAWN_TAG_MAX];    /* the caller's note, given back by SPAWN_GET (a desktop's or viewer's id) */
+	uint32_t n_fds;       /* sent along; in the child the first is fd 3, the second 4, ... */
+	int32_t stderr_index; /* which of the fds becomes the child's stderr instead of spawn's own, -1: none. It keeps
+				 its number too */
+	char tag[SPAWN_TAG_MAX]; /* the caller's note, given back by SPAWN_GET (a desktop's or viewer's id) */
 	uint32_t args_size;
 	char args[SPAWN_ARGS_MAX];
 };
 
 struct spawn_reply {
 	uint32_t version;
-	int32_t result;             /* 0 or -errno */
+	int32_t result; /* 0 or -errno */
 	uint32_t flags;
-	int32_t pid;                /* START, GET: one pidfd comes with the message */
-	uint32_t uid;               /* what the child runs as */
+	int32_t pid;  /* START, GET: one pidfd comes with the message */
+	uint32_t uid; /* what the child runs as */
 	char tag[SPAWN_TAG_MAX];
-	char text[256];             /* the reason of a failure */
+	char text[256]; /* the reason of a failure */
 };
 
 #endif

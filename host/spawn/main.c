@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* hotdesk-spawn: the one program with full root. No D-Bus, no store, no configuration file. */
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "host/spawn/nat.h"
+#include "host/spawn/server.h"
+#include "host/spawn/spawn_api.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+
+static void usage(FILE *out)
+{
+	fputs("usage: hotdesk-spawn --runtime-dir DIR [--host-uid N] [--broker-uid N] [--vm-uid-first N --vm-uid-count "
+	      "N]\n"
+	      "Starts desktops and viewers for hotdesk-host and hotdesk-broker. The starter or its unit calls it.\n",
+	      out);
+}
+
+static int parse_number(const char *text, uint32_t *ret)
+{
+	char *end;
+	unsigned long number;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || end == text || number >= UINT32_MAX)
+		return -EINVAL;
+	*ret = (uint32_t)number;
+	return 0;
+}
+
+static int parse_options(int argc, char **argv, struct spawn_settings *settings)
+{
+	static const struct option options[] = {
+	    {"runtime-dir", required_argument, NULL, 'r'},
+	    {"host-uid", required_argument, NULL, 'h'},
+	    {"broker-uid", required_argument, NULL, 'b'},
+	    {"vm-uid-first", required_argument, NULL, 'f'},
+	    {"vm-uid-count", required_argument, NULL, 'c'},
+	    {"version", no_argument, NULL, 'v'},
+	    {"help", no_argument, NULL, 'H'},
+	    {NULL, 0, NULL, 0},
+	};
+	int option, r = 0;
+
+	while (r == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'r':
+			settings->runtime_dir = optarg;
+			break;
+		case 'h':
+			r = parse_number(optarg, &settings->host_uid);
+			break;
+		case 'b':
+			r = parse_number(optarg, &settings->broker_uid);
+			break;
+		case 'f':
+			r = parse_number(optarg, &settings->vm_uid_first);
+			break;
+		case 'c':
+			r = parse_number(optarg, &settings->vm_uid_count);
+			break;
+		case 'v':
+			puts("hotdesk-spawn " HOTDESK_VERSION);
+			exit(0);
+		case 'H':
+			usage(stdout);
+			exit(0);
+		default:
+			r = -EINVAL;
+		}
+	}
+	return r < 0 || optind != argc || !settings->runtime_dir ? -EINVAL : 0;
+}
+
+/* Root: children get uids of their own, and what these may reach by the user network is fenced before any of them
+ * exists. */
+static void prepare_root(struct spawn_settings *settings)
+{
+	struct error err = {0};
+
+	if (geteuid() != 0)
+		return;
+	settings->flags |= SPAWN_FLAG_ROOT;
+	if (nat_load(settings->vm_uid_first, settings->vm_uid_first + settings->vm_uid_count - 1, &err) < 0)
+		log_warning("desktops get no network: %s", err.text);
+	else
+		settings->flags |= SPAWN_FLAG_NAT;
+}
+
+static int run(const struct spawn_settings *settings, struct error *err)
+{
+	struct spawn_server *server = NULL;
+	sd_event *event = NULL;
+	sigset_t mask;
+	int r;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	r = sd_event_default(&event);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+	if (r < 0)
+		error_set_errno(err, r, "cannot make an event loop");
+	else
+		r = spawn_server_new(event, settings, &server, err);
+	if (r >= 0) {
+		log_notice("ready");
+		r = sd_event_loop(event);
+	}
+	spawn_server_free(server);
+	sd_event_unref(event);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct spawn_settings settings = {
+	    .host_uid = getuid(), .broker_uid = getuid(), .vm_uid_first = 300000, .vm_uid_count = 20000};
+	struct error err = {0};
+
+	log_open("hotdesk-spawn");
+	if (parse_options(argc, argv, &settings) < 0) {
+		usage(stderr);
+		return 2;
+	}
+	prepare_root(&settings);
+	if (run(&settings, &err) < 0) {
+		log_error("%s", err.text);
+		return 1;
+	}
+	return 0;
+}
