@@ -72,7 +72,7 @@ int secret_from_memfd(int fd, struct secret **ret)
 {
 	static const char zeroes[SECRET_MAX];
 	_cleanup_(secret_freep) struct secret *secret = NULL;
-	size_t size;
+	size_t size = 0;
 	int r = secret_memfd_size(fd, &size);
 
 	if (r < 0)
