@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * hotdesk-starter: where there is no systemd, starts the programs, restarts what dies, and ends everything at SIGTERM.
+ * It is the sub-reaper of all, so that what a killed program leaves behind is reaped and found at the end.
+ */
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "packaging/starter/program.h"
+#include "packaging/starter/tree.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define STOP_USEC UINT64_C(5000000)
+#define POLL_MSEC 50
+
+/* In the order they are started; stopped in reverse. */
+static struct program programs[] = {
+    {.name = "spawn", .run_as = CONF_COUNT, .private_state = true, .wanted = true},
+    {.name = "auth", .run_as = CONF_RUN_AUTH, .private_state = true, .wanted = true},
+    {.name = "host", .run_as = CONF_RUN_HOST, .private_state = false, .wanted = true},
+    {.name = "broker", .run_as = CONF_RUN_BROKER, .private_state = true, .wanted = true},
+    /* The CA's certificate in it is for everybody; the keys have a mode of their own. */
+    {.name = "gate", .run_as = CONF_RUN_GATE, .private_state = false, .wanted = true},
+};
+
+#define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
+
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void reap(uint64_t now, bool stopping)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < PROGRAMS; i++) {
+			if (programs[i].pid != pid)
+				continue;
+			if (stopping)
+				programs[i].pid = 0;
+			else
+				program_ended(&programs[i], status, now);
+		}
+}
+
+static void start_due(struct starter *starter, uint64_t now)
+{
+	struct error err = {0};
+
+	for (size_t i = 0; i < PROGRAMS; i++) {
+		struct program *program = &programs[i];
+
+		if (!program->wanted || program->pid != 0 || program->start_at > now)
+			continue;
+		if (program_start(starter, program, now, &err) < 0) {
+			log_error("hotdesk-%s: %s", program->name, err.text);
+			program->start_at = now + UINT64_C(1000000);
+		}
+	}
+}
+
+static int next_timeout(uint64_t now)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (size_t i = 0; i < PROGRAMS; i++)
+		if (programs[i].wanted && programs[i].pid == 0 && programs[i].start_at < first)
+			first = programs[i].start_at;
+	if (first == UINT64_MAX)
+		return -1;
+	return first <= now ? 0 : (int)((first - now) / 1000 + 1);
+}
+
+/* Returns the first SIGTERM or SIGINT. */
+static void watch(struct starter *starter, int signals)
+{
+	struct pollfd poll_fd = {.fd = signals, .events = POLLIN};
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		start_due(starter, now_usec());
+		if (poll(&poll_fd, 1, next_timeout(now_usec())) <= 0)
+			continue;
+		if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+			continue;
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			return;
+		if (info.ssi_signo == SIGHUP && programs[PROGRAMS - 1].pid > 0)
+			kill(programs[PROGRAMS - 1].pid, SIGHUP);
+		reap(now_usec(), false);
+	}
+}
+
+static void wait_until_gone(pid_t (*left)(void))
+{
+	uint64_t end = now_usec() + STOP_USEC;
+
+	do {
+		reap(now_usec(), true);
+		if (!left())
+			return;
+		poll(NULL, 0, POLL_MSEC);
+	} while (now_usec() < end);
+}
+
+static pid_t any_program(void)
+{
+	for (size_t i = 0; i < PROGRAMS; i++)
+		if (programs[i].pid)
+			return programs[i].pid;
+	return 0;
+}
+
+static pid_t anything(void)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	ssize_t n = tree_below(&pids);
+
+	return n > 0 ? pids[0] : 0;
+}
+
+static void stop_all(void)
+{
+	log_notice("stopping");
+	for (size_t i = PROGRAMS; i-- > 0;)
+		if (programs[i].pid)
+			kill(programs[i].pid, SIGTERM);
+	wait_until_gone(any_program);
+	/* Desktops, viewers and connections outlive the programs by design; here they are to end. */
+	tree_signal(SIGTERM);
+	wait_until_gone(anything);
+	while (tree_signal(SIGKILL) > 0)
+		wait_until_gone(anything);
+}
+
+static int exclude(char *names, struct error *err)
+{
+	char *save;
+
+	for (char *name = strtok_r(names, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+		bool known = false;
+
+		for (size_t i = 0; i < PROGRAMS; i++)
+			if (strcmp(programs[i].name, name) == 0) {
+				programs[i].wanted = false;
+				known = true;
+			}
+		if (!known)
+			return error_set(err, -EINVAL, "--without %s: there are spawn, auth, host, broker and gate",
+					 name);
+	}
+	return 0;
+}
+
+static int parse_options(int argc, char **argv, struct starter *starter, struct error *err)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"without", required_argument, NULL, 'w'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
+	int option, r = 0;
+
+	while (r == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'c') {
+			starter->conf_path = optarg;
+		} else if (option == 'w') {
+			r = exclude(optarg, err);
+		} else {
+			fputs("usage: hotdesk-starter [--config FILE] [--without PROGRAM[,PROGRAM...]]\n"
+			      "Runs spawn, auth, host, broker and gate, restarts what dies, and ends all at SIGTERM.\n",
+			      option == 'h' ? stdout : stderr);
+			exit(option == 'h' ? 0 : 2);
+		}
+	}
+	return r;
+}
+
+static int make_top(const struct conf *conf, struct error *err)
+{
+	const char *directories[] = {conf_string(conf, CONF_RUNTIME_DIR), conf_string(conf, CONF_STATE_DIR)};
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < 2 && r == 0; i++)
+		r = fs_mkdir_p(directories[i], 0755);
+	if (r == 0)
+		r = fs_path(path, sizeof(path), "%s/starter", directories[0]);
+	if (r == 0)
+		r = fs_mkdir_p(path, 0755);
+	return r < 0 ? error_set_errno(err, r, "cannot make runtime-dir and state-dir") : 0;
+}
+
+static int prepare(struct starter *starter, struct error *err)
+{
+	ssize_t length = readlink("/proc/self/exe", starter->beside, sizeof(starter->beside) - 1);
+	int r;
+
+	if (length < 0)
+		return error_set_errno(err, -errno, "cannot find the programs");
+	starter->beside[length] = '\0';
+	*strrchr(starter->beside, '/') = '\0';
+	umask(022);
+	r = make_top(starter->conf, err);
+	for (size_t i = 0; i < PROGRAMS && r == 0; i++)
+		r = program_resolve_user(starter, &programs[i], err);
+	if (r == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		r = error_set_errno(err, -errno, "cannot become the reaper of the programs");
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_(conf_freep) struct conf *conf = NULL;
+	struct starter starter = {.programs = programs, .n_programs = PROGRAMS};
+	struct error err = {0};
+	sigset_t mask;
+	int signals;
+
+	log_open("hotdesk-starter");
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	if (parse_options(argc, argv, &starter, &err) < 0 || conf_load(starter.conf_path, &conf, &err) < 0) {
+		log_error("%s", err.text);
+		return 2;
+	}
+	starter.conf = conf;
+	if (prepare(&starter, &err) < 0) {
+		log_error("%s", err.text);
+		return 1;
+	}
+	signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	if (signals < 0) {
+		log_error("cannot watch signals: %s", strerror(errno));
+		return 1;
+	}
+	watch(&starter, signals);
+	stop_all();
+	return 0;
+}
