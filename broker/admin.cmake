@@ -1,5 +1,13 @@
 # The store, the table of commands and their server: libraries for hotdesk-broker, the CLI and the unit tests.
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37)
 
-add_library(hotdesk-store STATIC store.c store_desktop.c store_pool.c store_rows.c store_schema.c store_session.c)
-target_link_libraries(hotdesk-store PUBLIC hotdesk-common PkgConfig::SQLITE)
+add_library(hotdesk-rows STATIC store_rows.c)
+
+add_library(hotdesk-store STATIC store.c store_desktop.c store_pool.c store_schema.c store_session.c)
+target_link_libraries(hotdesk-store PUBLIC hotdesk-common hotdesk-rows PkgConfig::SQLITE)
+
+pkg_check_modules(JSONC REQUIRED IMPORTED_TARGET json-c)
+
+# Pure: the CLI links it too.
+add_library(hotdesk-admin-table STATIC admin_parse.c admin_table.c admin_usage.c pool_keys.c)
+target_link_libraries(hotdesk-admin-table PUBLIC hotdesk-common hotdesk-rows PkgConfig::JSONC)

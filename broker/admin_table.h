@@ -35,14 +35,14 @@ struct admin_argument {
 	const char *key;   /* in JSON; an option is --KEY */
 	const char *label; /* in usage; NULL for a flag */
 	const char *help;
-	bool optional; /* options: true unless it must be given */
+	bool optional;
+	const char *needs; /* key of the option that must come with this one */
 };
 
 enum admin_flags {
-	ADMIN_LOCAL = 1 << 0,       /* done by the CLI without the broker */
-	ADMIN_ONE_OF = 1 << 1,      /* exactly one of the options */
-	ADMIN_ALL_OR_NONE = 1 << 2, /* the file options come together */
-	ADMIN_POOL_KEYS = 1 << 3,   /* help lists the keys of a pool */
+	ADMIN_LOCAL = 1 << 0,     /* done by the CLI without the broker */
+	ADMIN_ONE_OF = 1 << 1,    /* exactly one of the options */
+	ADMIN_POOL_KEYS = 1 << 2, /* help lists the keys of a pool */
 };
 
 struct admin_command {

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "broker/admin_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct admin_command admin_commands[] = {
+    {
+	.noun = "image",
+	.verb = "import",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME",
+		 "Name of the image; one that is there gets a new version, which is published.", false, NULL},
+		{ADMIN_FILE, "file", "FILE", "The disk: a qcow2 file without a backing file.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_FILE, "kernel", "FILE", "Kernel for direct boot; an uncompressed vmlinux boots fastest.", true,
+		 "initrd"},
+		{ADMIN_FILE, "initrd", "FILE", "Its initrd.", true, "kernel"},
+		{ADMIN_TEXT, "append", "TEXT", "The kernel's command line.", true, "kernel"},
+	    },
+	.summary = "Copy a golden image in and publish it",
+	.help = "The file is read, checked and copied; it is not needed afterwards. Desktops that are there keep their "
+		"version.",
+    },
+    {
+	.noun = "image",
+	.verb = "list",
+	.summary = "List images and their versions",
+    },
+    {
+	.noun = "image",
+	.verb = "show",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the image.", false, NULL},
+	    },
+	.summary = "Show an image's versions and the pools that use it",
+    },
+    {
+	.noun = "image",
+	.verb = "delete",
+	.arguments =
+	    {
+		{ADMIN_IMAGE, "name", "NAME[:VERSION]", "Name of the image; with a version, that one alone.", false,
+		 NULL},
+	    },
+	.summary = "Delete an image or one version of it",
+	.help = "Refused while a pool or a desktop needs it.",
+    },
+    {
+	.noun = "pool",
+	.verb = "create",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the pool.", false, NULL},
+		{ADMIN_PAIRS, "keys", "KEY=VALUE", "Settings; image= must be among them.", false, NULL},
+	    },
+	.flags = ADMIN_POOL_KEYS,
+	.summary = "Make a pool of desktops from an image",
+    },
+    {
+	.noun = "pool",
+	.verb = "list",
+	.summary = "List pools with their desktops",
+    },
+    {
+	.noun = "pool",
+	.verb = "show",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the pool.", false, NULL},
+	    },
+	.summary = "Show a pool's settings and who is entitled",
+    },
+    {
+	.noun = "pool",
+	.verb = "set",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the pool.", false, NULL},
+		{ADMIN_PAIRS, "keys", "KEY=VALUE", "Settings to change.", false, NULL},
+	    },
+	.flags = ADMIN_POOL_KEYS,
+	.summary = "Change a pool's settings",
+	.help = "New desktops get them; those that are there keep what they were made with.",
+    },
+    {
+	.noun = "pool",
+	.verb = "delete",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the pool.", false, NULL},
+	    },
+	.summary = "Delete a pool and its spares",
+	.help = "Refused while users have desktops in it.",
+    },
+    {
+	.noun = "pool",
+	.verb = "entitle",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the pool.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_USER, "user", "USER", "A user's name, as the login knows it.", true, NULL},
+		{ADMIN_USER, "group", "GROUP", "A group's name: all its members.", true, NULL},
+	    },
+	.flags = ADMIN_ONE_OF,
+	.summary = "Let a user or a group log in to a pool",
+    },
+    {
+	.noun = "pool",
+	.verb = "revoke",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the pool.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_USER, "user", "USER", "A user's name, as the login knows it.", true, NULL},
+		{ADMIN_USER, "group", "GROUP", "A group's name: all its members.", true, NULL},
+	    },
+	.flags = ADMIN_ONE_OF,
+	.summary = "Take an entitlement back",
+	.help = "Sessions that are open go on; the next login is refused.",
+    },
+    {
+	.noun = "desktop",
+	.verb = "list",
+	.options =
+	    {
+		{ADMIN_NAME, "pool", "POOL", "Those of one pool.", true, NULL},
+		{ADMIN_USER, "user", "USER", "Those of one user.", true, NULL},
+	    },
+	.summary = "List desktops and what they do",
+    },
+    {
+	.noun = "desktop",
+	.verb = "show",
+	.arguments =
+	    {
+		{ADMIN_DESKTOP, "id", "ID", "Desktop, as `hotdesk desktop list` shows it.", false, NULL},
+	    },
+	.summary = "Show all about one desktop",
+    },
+    {
+	.noun = "desktop",
+	.verb = "stop",
+	.arguments =
+	    {
+		{ADMIN_DESKTOP, "id", "ID", "Desktop, as `hotdesk desktop list` shows it.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_FLAG, "force", NULL, "Switch off at once instead of asking the guest.", true, NULL},
+	    },
+	.summary = "End the session and stop the desktop",
+	.help = "A floating desktop is removed with its files; a dedicated one is kept and starts at the next login.",
+    },
+    {
+	.noun = "desktop",
+	.verb = "delete",
+	.arguments =
+	    {
+		{ADMIN_DESKTOP, "id", "ID", "Desktop, as `hotdesk desktop list` shows it.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_FLAG, "yes", NULL, "Really: the desktop's files are gone for ever.", false, NULL},
+	    },
+	.summary = "Delete a desktop with its files",
+    },
+    {
+	.noun = "session",
+	.verb = "list",
+	.summary = "List open sessions and their viewers",
+    },
+    {
+	.noun = "session",
+	.verb = "kill",
+	.arguments =
+	    {
+		{ADMIN_NUMBER, "id", "ID", "Session, as `hotdesk session list` shows it.", false, NULL},
+	    },
+	.summary = "End a session as by log-off",
+    },
+    {
+	.noun = "host",
+	.verb = "show",
+	.summary = "Show what this machine offers to desktops",
+    },
+    {
+	.noun = "status",
+	.summary = "Show what runs: programs, desktops, sessions",
+    },
+    {
+	.noun = "check-config",
+	.arguments =
+	    {
+		{ADMIN_FILE, "file", "FILE", "Instead of the file that --config names.", true, NULL},
+	    },
+	.flags = ADMIN_LOCAL,
+	.summary = "Check the configuration file and print what is in force",
+    },
+    {.noun = NULL},
+};
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+const struct admin_command *admin_find(const char *noun, const char *verb)
+{
+	for (const struct admin_command *command = admin_commands; command->noun; command++)
+		if (same(command->noun, noun) && same(command->verb, verb))
+			return command;
+	return NULL;
+}
+
+void admin_command_name(const struct admin_command *command, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "%s%s%s", command->noun, command->verb ? " " : "", command->verb ? command->verb : "");
+}
+
+const struct admin_command *admin_find_name(const char *name)
+{
+	for (const struct admin_command *command = admin_commands; command->noun; command++) {
+		char full[64];
+
+		admin_command_name(command, full, sizeof(full));
+		if (strcmp(full, name) == 0)
+			return command;
+	}
+	return NULL;
+}
