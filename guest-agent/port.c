@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "guest-agent/port.h"
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define PORT_SYSFS "/sys/class/virtio-ports"
+#define PORT_CHECK_MS 1000
+#define PORT_READ_SIZE 16384
+
+struct port {
+	struct loop *loop;
+	const char *name, *path;
+	const struct port_ops *ops;
+	void *userdata;
+	int fd;
+	bool connected;
+	int complained; /* errno of the last failed open, so that it is logged once */
+	struct watch *watch, *timer;
+	char *output;
+	size_t queued;
+};
+
+static void closedirp(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Does the port's sysfs file hold exactly this name? */
+static bool port_has_name(const char *entry, const char *name)
+{
+	char path[PATH_MAX];
+	_cleanup_free_ char *text = NULL;
+
+	if (fs_path(path, sizeof(path), PORT_SYSFS "/%s/name", entry) < 0 || fs_read_file(path, 4096, &text, NULL) < 0)
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	return strcmp(text, name) == 0;
+}
+
+int port_find(const char *name, char *ret, size_t size)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	const struct dirent *entry;
+	int r = fs_path(ret, size, "/dev/virtio-ports/%s", name);
+
+	if (r < 0 || access(ret, F_OK) == 0)
+		return r;
+	dir = opendir(PORT_SYSFS);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && port_has_name(entry->d_name, name))
+			return fs_path(ret, size, "/dev/%s", entry->d_name);
+	return -ENOENT;
+}
+
+/* The kernel says POLLHUP as long as the host's side of the port is closed. */
+static bool host_is_there(const struct port *port)
+{
+	struct pollfd probe = {.fd = port->fd, .events = POLLIN};
+
+	return poll(&probe, 1, 0) >= 0 && !(probe.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
+static void port_set_connected(struct port *port, bool connected)
+{
+	if (port->connected == connected)
+		return;
+	port->connected = connected;
+	port->queued = 0;
+	if (connected)
+		port->ops->connected(port->userdata);
+	else
+		port->ops->disconnected(port->userdata);
+}
+
+static void port_close(struct port *port)
+{
+	watch_free(port->watch);
+	port->watch = NULL;
+	closep(&port->fd);
+	port->fd = -1;
+	port_set_connected(port, false);
+}
+
+/* 0, or -errno when the port itself is broken (unplugged). -EAGAIN means: full, the kernel wakes us. */
+static int port_flush(struct port *port)
+{
+	while (port->queued > 0) {
+		ssize_t n = write(port->fd, port->output, port->queued);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		port->queued -= (size_t)n;
+		memmove(port->output, port->output + n, port->queued);
+	}
+	return 0;
+}
+
+/* Until nothing is left: the watch is edge triggered. */
+static int port_drain(struct port *port)
+{
+	char buffer[PORT_READ_SIZE];
+
+	for (;;) {
+		ssize_t n = read(port->fd, buffer, sizeof(buffer));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (n == 0) /* nobody has the host's side open; not an end of file */
+			return 0;
+		port->ops->data(buffer, (size_t)n, port->userdata);
+	}
+}
+
+static void port_check(struct port *port)
+{
+	bool there = host_is_there(port);
+	int r = 0;
+
+	port_set_connected(port, there);
+	if (there) {
+		r = port_drain(port);
+		if (r == 0)
+			r = port_flush(port);
+	}
+	if (r < 0) {
+		log_warning("port %s: %s", port->name, strerror(-r));
+		port_close(port);
+	}
+}
+
+static void on_port(uint32_t events, void *userdata)
+{
+	(void)events;
+	port_check(userdata);
+}
+
+static int port_open(struct port *port)
+{
+	char found[PATH_MAX];
+	const char *path = port->path;
+	int r;
+
+	if (!path) {
+		r = port_find(port->name, found, sizeof(found));
+		if (r < 0)
+			return r;
+		path = found;
+	}
+	port->fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (port->fd < 0)
+		return -errno;
+	/*
+	 * Edge triggered: while the host is away a level-triggered EPOLLHUP would be there all the time. The kernel
+	 * wakes the port's waiters when the host's side is opened or closed, which is the edge needed here.
+	 */
+	r = loop_watch(port->loop, port->fd, EPOLLIN | EPOLLOUT | EPOLLET, on_port, port, &port->watch);
+	if (r < 0)
+		port_close(port);
+	return r;
+}
+
+static void port_try(struct port *port)
+{
+	if (port->fd < 0) {
+		int r = port_open(port);
+
+		if (r < 0 && r != port->complained)
+			log_warning("port %s cannot be opened (%s); trying again until it can", port->name,
+				    strerror(-r));
+		port->complained = r;
+	}
+	if (port->fd >= 0)
+		port_check(port);
+}
+
+static void on_timer(uint32_t events, void *userdata)
+{
+	(void)events;
+	port_try(userdata);
+}
+
+int port_new(struct loop *loop, const char *name, const char *path, const struct port_ops *ops, void *userdata,
+	     struct port **ret)
+{
+	_cleanup_(port_freep) struct port *port = calloc(1, sizeof(*port));
+	int r;
+
+	if (!port)
+		return -ENOMEM;
+	*port = (struct port){.loop = loop, .name = name, .path = path, .ops = ops, .userdata = userdata, .fd = -1};
+	port->output = malloc(PORT_OUTPUT_MAX);
+	if (!port->output)
+		return -ENOMEM;
+	r = loop_every(loop, PORT_CHECK_MS, on_timer, port, &port->timer);
+	if (r < 0)
+		return r;
+	*ret = port;
+	port_try(steal_ptr(port));
+	return 0;
+}
+
+void port_free(struct port *port)
+{
+	if (!port)
+		return;
+	watch_free(port->timer);
+	watch_free(port->watch);
+	closep(&port->fd);
+	free(port->output);
+	free(port);
+}
+
+void port_freep(struct port **port)
+{
+	port_free(*port);
+}
+
+int port_send(struct port *port, const char *data, size_t size)
+{
+	if (!port->connected)
+		return -ENOTCONN;
+	if (size > PORT_OUTPUT_MAX - port->queued)
+		return -ENOBUFS;
+	memcpy(port->output + port->queued, data, size);
+	port->queued += size;
+	/* A broken port is found by its own event and closed there, not under the caller. */
+	port_flush(port);
+	return 0;
+}

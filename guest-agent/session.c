@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "guest-agent/session.h"
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/packet.h"
+#include "guest-agent/codec.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define SESSION_BACKLOG 8
+
+struct session {
+	struct sessions *sessions;
+	int fd; /* -1: free */
+	uid_t uid;
+	bool up;
+	struct watch *watch;
+	struct lines lines;
+};
+
+struct sessions {
+	struct loop *loop;
+	int fd;
+	bool up;
+	struct watch *watch;
+	sessions_fn changed;
+	void *userdata;
+	struct session all[SESSION_MAX];
+};
+
+static void sessions_update(struct sessions *sessions)
+{
+	bool up = false;
+
+	for (size_t i = 0; i < SESSION_MAX; i++)
+		up = up || (sessions->all[i].fd >= 0 && sessions->all[i].up);
+	if (up == sessions->up)
+		return;
+	sessions->up = up;
+	sessions->changed(up, sessions->userdata);
+}
+
+static void session_close(struct session *session)
+{
+	watch_free(session->watch);
+	session->watch = NULL;
+	closep(&session->fd);
+	session->fd = -1;
+	session->up = false;
+	lines_clear(&session->lines);
+}
+
+static void on_line(const char *line, size_t size, void *userdata)
+{
+	struct session *session = userdata;
+	struct message message;
+
+	if (message_parse(line, size, &message) < 0 || message.type != MESSAGE_SESSION || session->up)
+		return;
+	session->up = true;
+	log_info("session of uid %u is up", (unsigned)session->uid);
+}
+
+static void on_session(uint32_t events, void *userdata)
+{
+	struct session *session = userdata;
+	struct sessions *sessions = session->sessions;
+	char buffer[4096];
+	ssize_t n = read(session->fd, buffer, sizeof(buffer));
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || lines_feed(&session->lines, buffer, (size_t)n, on_line, session) < 0) {
+		if (session->up)
+			log_info("session of uid %u ended", (unsigned)session->uid);
+		session_close(session);
+	}
+	sessions_update(sessions);
+}
+
+static struct session *session_free_slot(struct sessions *sessions)
+{
+	for (size_t i = 0; i < SESSION_MAX; i++)
+		if (sessions->all[i].fd < 0)
+			return &sessions->all[i];
+	return NULL;
+}
+
+static void on_connection(uint32_t events, void *userdata)
+{
+	struct sessions *sessions = userdata;
+	_cleanup_close_ int fd = accept4(sessions->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct session *session = session_free_slot(sessions);
+
+	(void)events;
+	if (fd < 0 || !session)
+		return;
+	if (packet_peer(fd, &session->uid, NULL) < 0)
+		return;
+	if (loop_watch(sessions->loop, fd, EPOLLIN, on_session, session, &session->watch) < 0)
+		return;
+	session->fd = steal_fd(&fd);
+}
+
+static int make_directory_of(const char *path)
+{
+	char directory[PATH_MAX];
+	int r = fs_path(directory, sizeof(directory), "%s", path);
+	char *slash = r < 0 ? NULL : strrchr(directory, '/');
+
+	if (!slash || slash == directory)
+		return r;
+	*slash = '\0';
+	return fs_mkdir_p(directory, 0755);
+}
+
+int sessions_new(struct loop *loop, const char *path, sessions_fn changed, void *userdata, struct sessions **ret)
+{
+	_cleanup_(sessions_freep) struct sessions *sessions = calloc(1, sizeof(*sessions));
+	int r = make_directory_of(path);
+
+	if (!sessions)
+		return -ENOMEM;
+	sessions->loop = loop;
+	sessions->changed = changed;
+	sessions->userdata = userdata;
+	sessions->fd = -1;
+	for (size_t i = 0; i < SESSION_MAX; i++)
+		sessions->all[i] = (struct session){.sessions = sessions, .fd = -1};
+	if (r < 0)
+		return r;
+	sessions->fd = socket_listen(path, SOCK_STREAM, SESSION_BACKLOG, 0666);
+	if (sessions->fd < 0)
+		return sessions->fd;
+	r = loop_watch(loop, sessions->fd, EPOLLIN, on_connection, sessions, &sessions->watch);
+	if (r < 0)
+		return r;
+	*ret = steal_ptr(sessions);
+	return 0;
+}
+
+void sessions_free(struct sessions *sessions)
+{
+	if (!sessions)
+		return;
+	for (size_t i = 0; i < SESSION_MAX; i++)
+		session_close(&sessions->all[i]);
+	watch_free(sessions->watch);
+	closep(&sessions->fd);
+	free(sessions);
+}
+
+void sessions_freep(struct sessions **sessions)
+{
+	sessions_free(*sessions);
+}

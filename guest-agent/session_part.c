@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "guest-agent/session_part.h"
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "guest-agent/codec.h"
+#include "guest-agent/follow.h"
+#include "guest-agent/uevent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define PART_RETRY_MS 1000
+#define PART_APPLY_TRIES 5
+
+struct session_part {
+	struct loop *loop;
+	const char *socket_path;
+	xcb_connection_t *x;
+	xcb_screen_t *screen;
+	int root_fd, uevent_fd;
+	struct watch *x_watch, *root_watch, *uevent_watch, *timer;
+};
+
+static void follow(struct session_part *part)
+{
+	int r = -EAGAIN;
+
+	/* A drag sends many sizes: what changed while one was set is read anew, so the last one wins. */
+	for (int i = 0; i < PART_APPLY_TRIES && r == -EAGAIN; i++)
+		r = follow_apply(part->x, part->screen);
+	if (r < 0 && r != -EIO)
+		log_warning("the screen's new size could not be set: %s", strerror(-r));
+}
+
+/* Takes what libxcb has read; replies waited for in follow() may have brought events with them. */
+static void on_x(uint32_t events, void *userdata)
+{
+	struct session_part *part = userdata;
+	bool changed;
+
+	(void)events;
+	do {
+		xcb_generic_event_t *event;
+
+		changed = false;
+		while ((event = xcb_poll_for_event(part->x))) {
+			changed = changed || follow_is_event(part->x, event);
+			free(event);
+		}
+		if (changed)
+			follow(part);
+	} while (changed);
+	if (xcb_connection_has_error(part->x))
+		loop_stop(part->loop);
+}
+
+static void on_uevent(uint32_t events, void *userdata)
+{
+	struct session_part *part = userdata;
+	int r = uevent_drain(part->uevent_fd);
+
+	(void)events;
+	if (r < 0) {
+		watch_free(part->uevent_watch);
+		part->uevent_watch = NULL;
+	}
+	if (r <= 0)
+		return;
+	follow(part);
+	on_x(0, part);
+}
+
+static void root_close(struct session_part *part)
+{
+	watch_free(part->root_watch);
+	part->root_watch = NULL;
+	closep(&part->root_fd);
+	part->root_fd = -1;
+}
+
+/* The root part says nothing yet; the end of the connection means that it restarts. */
+static void on_root(uint32_t events, void *userdata)
+{
+	struct session_part *part = userdata;
+	char buffer[1024];
+	ssize_t n = read(part->root_fd, buffer, sizeof(buffer));
+
+	(void)events;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		root_close(part);
+}
+
+static int root_connect(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = fs_path(address.sun_path, sizeof(address.sun_path), "%s", path);
+
+	if (r < 0)
+		return r;
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return steal_fd(&fd);
+}
+
+static int root_report(struct session_part *part)
+{
+	struct message up = {.type = MESSAGE_SESSION, .version = AGENT_PROTOCOL_VERSION};
+	_cleanup_free_ char *line = NULL;
+	size_t size;
+	int r;
+
+	part->root_fd = root_connect(part->socket_path);
+	if (part->root_fd < 0)
+		return part->root_fd;
+	r = message_write(&up, true, &line, &size);
+	if (r == 0 && send(part->root_fd, line, size, MSG_NOSIGNAL) != (ssize_t)size)
+		r = -EIO;
+	if (r == 0)
+		r = loop_watch(part->loop, part->root_fd, EPOLLIN, on_root, part, &part->root_watch);
+	if (r < 0)
+		root_close(part);
+	return r;
+}
+
+static void on_timer(uint32_t events, void *userdata)
+{
+	struct session_part *part = userdata;
+
+	(void)events;
+	if (part->root_fd < 0)
+		root_report(part);
+}
+
+static int part_connect_x(struct session_part *part)
+{
+	int number = 0, r;
+	xcb_screen_iterator_t screens;
+
+	part->x = xcb_connect(NULL, &number);
+	if (xcb_connection_has_error(part->x))
+		return -ECONNREFUSED;
+	screens = xcb_setup_roots_iterator(xcb_get_setup(part->x));
+	while (number-- > 0 && screens.rem > 1)
+		xcb_screen_next(&screens);
+	part->screen = screens.data;
+	r = follow_start(part->x, part->screen);
+	if (r == -ENOTSUP)
+		log_warning("the X server has no RandR 1.3: the desktop keeps its size");
+	else if (r == 0)
+		follow(part);
+	return r == -ENOTSUP ? 0 : r;
+}
+
+int session_part_new(struct loop *loop, const char *socket_path, struct session_part **ret)
+{
+	_cleanup_(session_part_freep) struct session_part *part = calloc(1, sizeof(*part));
+	int r;
+
+	if (!part)
+		return -ENOMEM;
+	*part = (struct session_part){.loop = loop, .socket_path = socket_path, .root_fd = -1, .uevent_fd = -1};
+	r = part_connect_x(part);
+	if (r < 0)
+		return r;
+	r = loop_watch(loop, xcb_get_file_descriptor(part->x), EPOLLIN, on_x, part, &part->x_watch);
+	if (r < 0)
+		return r;
+	part->uevent_fd = uevent_open();
+	if (part->uevent_fd >= 0)
+		r = loop_watch(loop, part->uevent_fd, EPOLLIN, on_uevent, part, &part->uevent_watch);
+	if (r == 0)
+		r = loop_every(loop, PART_RETRY_MS, on_timer, part, &part->timer);
+	if (r < 0)
+		return r;
+	root_report(part);
+	/* Events that came with the replies so far. */
+	on_x(0, part);
+	*ret = steal_ptr(part);
+	return 0;
+}
+
+void session_part_free(struct session_part *part)
+{
+	if (!part)
+		return;
+	root_close(part);
+	watch_free(part->timer);
+	watch_free(part->uevent_watch);
+	watch_free(part->x_watch);
+	closep(&part->uevent_fd);
+	if (part->x)
+		xcb_disconnect(part->x);
+	free(part);
+}
+
+void session_part_freep(struct session_part **part)
+{
+	session_part_free(*part);
+}
