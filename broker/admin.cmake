@@ -11,3 +11,10 @@ pkg_check_modules(JSONC REQUIRED IMPORTED_TARGET json-c)
 # Pure: the CLI links it too.
 add_library(hotdesk-admin-table STATIC admin_parse.c admin_table.c admin_usage.c pool_keys.c)
 target_link_libraries(hotdesk-admin-table PUBLIC hotdesk-common hotdesk-rows PkgConfig::JSONC)
+
+pkg_check_modules(XKBCOMMON REQUIRED IMPORTED_TARGET xkbcommon)
+
+# The admin socket's server; struct broker comes from hotdesk-broker through control.h.
+add_library(hotdesk-admin STATIC admin.c admin_desktop.c admin_image.c admin_pool.c admin_pool_members.c admin_probe.c
+	admin_status.c pool_keyboard.c)
+target_link_libraries(hotdesk-admin PUBLIC hotdesk-admin-table hotdesk-store hotdesk-bus PkgConfig::XKBCOMMON)

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* image ...: the host keeps the images; the broker knows who needs them. */
+#include "broker/admin_call.h"
+#include "broker/admin_json.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int file_of(const struct admin_call *call, const char *key)
+{
+	const char *index = admin_argument(call, key);
+
+	/* admin_check made sure that it is the index of an fd. */
+	return index ? call->fds[strtoul(index, NULL, 10)] : -1;
+}
+
+static uint32_t version_of(struct json_object *image)
+{
+	struct json_object *version = NULL;
+
+	return json_object_object_get_ex(image, "version", &version) ? (uint32_t)json_object_get_int64(version) : 0;
+}
+
+static void import_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
+{
+	struct admin_call *call = userdata;
+	const char *name = admin_argument(call, "name");
+	struct json_object *reply;
+	uint32_t version;
+	char text[128];
+
+	(void)fd;
+	if (r < 0) {
+		admin_fail(call, err);
+		return;
+	}
+	version = version_of(json);
+	admin_note(call, "", "", "imported image %s:%u", name, version);
+	reply = json_object_new_object();
+	if (reply) {
+		snprintf(text, sizeof(text), "image %s:%u is imported and published", name, version);
+		json_add_text(reply, "name", name);
+		json_add_number(reply, "version", version);
+		json_add_text(reply, "message", text);
+	}
+	/* Pools that waited for an image can make their spares now. */
+	broker_pools_changed(call->broker);
+	admin_reply(call, reply);
+}
+
+int admin_image_import(struct admin_call *call, struct error *err)
+{
+	const char *append = admin_argument(call, "append");
+	int r = host_client_image_import(broker_host(call->broker), admin_argument(call, "name"), file_of(call, "file"),
+					 file_of(call, "kernel"), file_of(call, "initrd"), append ? append : "",
+					 import_done, call);
+
+	return r < 0 ? error_set_errno(err, r, "the import could not be asked of hotdesk-host") : 0;
+}
+
+static int ask_list(struct admin_call *call, host_done_fn done, struct error *err)
+{
+	int r = host_client_image_list(broker_host(call->broker), done, call);
+
+	return r < 0 ? error_set_errno(err, r, "the images could not be asked of hotdesk-host") : 0;
+}
+
+static void list_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
+{
+	(void)fd;
+	if (r < 0)
+		admin_fail(userdata, err);
+	else
+		admin_reply(userdata, json_object_get(json));
+}
+
+int admin_image_list(struct admin_call *call, struct error *err)
+{
+	return ask_list(call, list_done, err);
+}
+
+/* The versions of one image out of the host's list; NULL when there is none. The caller's. */
+static struct json_object *versions_of(struct json_object *list, const char *name)
+{
+	struct json_object *versions = NULL;
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *image = json_object_array_get_idx(list, i);
+		const char *its_name = admin_string(image, "name");
+
+		if (!its_name || strcmp(its_name, name) != 0)
+			continue;
+		if (!versions && !(versions = json_object_new_array()))
+			return NULL;
+		json_append(versions, json_object_get(image));
+	}
+	return versions;
+}
+
+static int no_image(const char *name, struct error *err)
+{
+	return error_set(err, -ENOENT, "there is no image %s; `hotdesk image list` shows those that are there", name);
+}
+
+static struct json_object *pools_with_image(struct store *store, const char *image)
+{
+	_cleanup_free_ struct pool *pools = NULL;
+	struct json_object *names = json_object_new_array();
+	size_t n = 0;
+
+	if (!names || store_pools(store, &pools, &n) < 0)
+		return names;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pools[i].image, image) == 0)
+			json_append(names, json_object_new_string(pools[i].name));
+	return names;
+}
+
+static void show_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
+{
+	struct admin_call *call = userdata;
+	const char *name = admin_argument(call, "name");
+	struct json_object *versions, *reply;
+	struct error missing = {0};
+
+	(void)fd;
+	if (r < 0) {
+		admin_fail(call, err);
+		return;
+	}
+	versions = versions_of(json, name);
+	if (!versions) {
+		no_image(name, &missing);
+		admin_fail(call, &missing);
+		return;
+	}
+	reply = json_object_new_object();
+	if (!reply) {
+		json_object_put(versions);
+	} else {
+		json_add_text(reply, "name", name);
+		json_add(reply, "pools", pools_with_image(broker_store(call->broker), name));
+		json_add(reply, "versions", versions);
+	}
+	admin_reply(call, reply);
+}
+
+int admin_image_show(struct admin_call *call, struct error *err)
+{
+	return ask_list(call, show_done, err);
+}
+
+/* "NAME" or "NAME:VERSION", which admin_check has seen; version 0: all. */
+static void split_image(const char *text, char *name, size_t size, uint32_t *ret_version)
+{
+	const char *colon = strchr(text, ':');
+	int length = colon ? (int)(colon - text) : (int)strlen(text);
+
+	snprintf(name, size, "%.*s", length, text);
+	*ret_version = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+static void delete_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
+{
+	struct admin_call *call = userdata;
+
+	(void)json;
+	(void)fd;
+	if (r < 0) {
+		admin_fail(call, err);
+		return;
+	}
+	admin_note(call, "", "", "deleted image %s", admin_argument(call, "name"));
+	admin_reply_text(call, "image %s is deleted", admin_argument(call, "name"));
+}
+
+static int refuse_version_in_use(struct admin_call *call, const char *name, uint32_t version, struct error *err)
+{
+	_cleanup_free_ struct desktop_row *rows = NULL;
+	size_t n = 0;
+	int r = store_desktops(broker_store(call->broker), NULL, &rows, &n);
+
+	if (r < 0)
+		return admin_store_error(call, r, err);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].image, name) == 0 && rows[i].image_version == version)
+			return error_set(err, -EBUSY,
+					 "image %s:%u is in use by desktop %s: delete that first (`hotdesk desktop "
+					 "delete %s --yes`)",
+					 name, version, rows[i].id, rows[i].id);
+	return 0;
+}
+
+static int refuse_in_use(struct admin_call *call, const char *name, uint32_t version, struct json_object *versions,
+			 struct error *err)
+{
+	char who[128] = "";
+	size_t n = json_object_array_length(versions);
+	bool found = version == 0;
+
+	for (size_t i = 0; i < n; i++)
+		found |= version_of(json_object_array_get_idx(versions, i)) == version;
+	if (!found)
+		return error_set(err, -ENOENT, "image %s has no version %u; `hotdesk image show %s` shows them", name,
+				 version, name);
+	if (version > 0 && n > 1)
+		return refuse_version_in_use(call, name, version, err);
+	if (broker_image_in_use(call->broker, name, who, sizeof(who)))
+		return error_set(err, -EBUSY,
+				 "image %s is in use by %s: give the pool another image (`hotdesk pool set`) or delete "
+				 "what uses it first",
+				 name, who);
+	return 0;
+}
+
+static void delete_listed(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
+{
+	struct admin_call *call = userdata;
+	_cleanup_(json_putp) struct json_object *versions = NULL;
+	struct error refused = {0};
+	char name[STORE_NAME_SIZE];
+	uint32_t version = 0;
+
+	(void)fd;
+	if (r < 0) {
+		admin_fail(call, err);
+		return;
+	}
+	split_image(admin_argument(call, "name"), name, sizeof(name), &version);
+	versions = versions_of(json, name);
+	r = versions ? refuse_in_use(call, name, version, versions, &refused) : no_image(name, &refused);
+	if (r == 0) {
+		r = host_client_image_delete(broker_host(call->broker), name, version, delete_done, call);
+		if (r < 0)
+			error_set_errno(&refused, r, "the deletion could not be asked of hotdesk-host");
+	}
+	if (r < 0)
+		admin_fail(call, &refused);
+}
+
+int admin_image_delete(struct admin_call *call, struct error *err)
+{
+	return ask_list(call, delete_listed, err);
+}
