@@ -3,8 +3,8 @@
  * org.hotdesk.Auth1 at RUNTIME_DIR/auth.sock, object /org/hotdesk/Auth1:
  *   Hello(u version) -> (u version)
  *   Authenticate(s name, h password, s peer) -> (u result, s text, s name, u uid, u gid, as groups, s full_name)
- * `password` is a memfd of common/secret.h. With result != AUTH_OK the identity fields are empty and text is for the person.
- * Wrong password and unknown user are the same result and text.
+ * `password` is a memfd of common/secret.h. With result != AUTH_OK the identity fields are empty and text is for the
+ * person. Wrong password and unknown user are the same result and text.
  */
 #ifndef AUTH_API_H
 #define AUTH_API_H

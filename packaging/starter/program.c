@@ -4,11 +4,11 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/user.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,38 +19,14 @@
 #define STEADY UINT64_C(30000000) /* alive for so long: the next end starts with the first back-off again */
 #define ARGS_MAX 16
 
-static int user_by_number(const char *user, struct program *program)
-{
-	char *end;
-	unsigned long number = strtoul(user, &end, 10);
-	struct passwd *entry;
-
-	if (end == user || *end != '\0' || number >= UINT32_MAX)
-		return -EINVAL;
-	program->uid = (uid_t)number;
-	entry = getpwuid(program->uid);
-	program->gid = entry ? entry->pw_gid : (gid_t)number;
-	return 0;
-}
-
 int program_resolve_user(const struct starter *starter, struct program *program, struct error *err)
 {
 	const char *user = program->run_as == CONF_COUNT ? "" : conf_string(starter->conf, program->run_as);
-	struct passwd *entry;
 
-	program->uid = getuid();
-	program->gid = getgid();
-	if (user[0] == '\0')
-		return 0;
-	if (user_by_number(user, program) < 0) {
-		entry = getpwnam(user);
-		if (!entry)
-			return error_set(err, -ENOENT,
-					 "[run-as] %s = %s: there is no such user; name another or leave it empty",
-					 program->name, user);
-		program->uid = entry->pw_uid;
-		program->gid = entry->pw_gid;
-	}
+	if (user_resolve(user, &program->uid, &program->gid) < 0)
+		return error_set(err, -ENOENT,
+				 "[run-as] %s = %s: there is no such user; name another or leave it empty",
+				 program->name, user);
 	if (getuid() != 0 && program->uid != getuid())
 		return error_set(err, -EPERM,
 				 "[run-as] %s = %s: only root can start programs as others; leave it empty",

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The main of a program with a configuration and an event loop: options, configuration, signals. */
+#ifndef COMMON_PROGRAM_H
+#define COMMON_PROGRAM_H
+
+#include "common/conf.h"
+#include "common/error.h"
+
+#include <systemd/sd-event.h>
+
+/* Runs the loop until SIGTERM or SIGINT (blocked, with SIGCHLD, and handled by the loop). Negative errno with err's
+ * text. */
+typedef int (*program_run_fn)(sd_event *event, const struct conf *conf, struct error *err);
+
+/* Knows --config FILE, --help and --version. Returns main's exit code: 0, 1 (failed), 2 (usage or configuration). */
+int program_main(const char *name, const char *summary, int argc, char **argv, program_run_fn run);
+
+#endif
