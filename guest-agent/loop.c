@@ -141,6 +141,7 @@ int loop_run(struct loop *loop)
 		if (n > 0)
 			watch_dispatch(event.data.ptr, event.events);
 	}
+	loop->stopped = false;
 	return 0;
 }
 

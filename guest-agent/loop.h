@@ -24,7 +24,7 @@ int loop_every(struct loop *loop, unsigned ms, loop_fn fn, void *userdata, struc
 /* Takes NULL. */
 void watch_free(struct watch *watch);
 
-/* Runs until loop_stop or SIGTERM or SIGINT (blocked by loop_new). 0 or -errno. */
+/* Runs until loop_stop or SIGTERM or SIGINT (blocked by loop_new); may be called again then. 0 or -errno. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
