@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One line with a bar on stderr where that is a terminal, nothing elsewhere. */
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
+
+#include <stdint.h>
+
+void progress_show(uint32_t percent, const char *text);
+
+/* Clears the line, so that what follows starts at its beginning. */
+void progress_end(void);
+
+#endif
