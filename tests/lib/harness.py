@@ -257,7 +257,7 @@ class Stack:
 
     def import_tiny(self, name="tiny"):
         tiny = pathlib.Path(os.environ["HOTDESK_TINY"])
-        return self.cli("image", "import", name, tiny / "disk.qcow2", "--kernel", tiny / "vmlinuz", "--initrd",
+        return self.cli("image", "import", name, tiny / "disk.qcow2", "--kernel", tiny / "vmlinux", "--initrd",
                         tiny / "initrd")
 
     def tiny_pool(self, name="desk", users=(), **keys):
