@@ -3,7 +3,7 @@
  * the broker. */
 #include "broker/admin_table.h"
 
-#include "broker/store_rows.h"
+#include "broker/pool_keys.h"
 #include "common/cleanup.h"
 
 #include <errno.h>
@@ -85,15 +85,22 @@ static int check_file_index(const char *label, const char *value, size_t n_files
 	return 0;
 }
 
+/* All pairs that there are belong to pools. */
 static int check_pairs(const struct admin_argument *argument, struct json_object *value, struct error *err)
 {
+	struct pool scratch = {.name = ""};
+
 	if (!json_object_is_type(value, json_type_object) || json_object_object_length(value) == 0 ||
 	    json_object_object_length(value) > ADMIN_PAIRS_MAX)
 		return error_set(err, -EINVAL, "give at least one %s", argument->label);
 	json_object_object_foreach(value, key, text)
 	{
-		if (!json_object_is_type(text, json_type_string))
-			return error_set(err, -EINVAL, "%.40s: not a text", key);
+		int r = json_object_is_type(text, json_type_string)
+			    ? pool_keys_set(&scratch, key, json_object_get_string(text), err)
+			    : error_set(err, -EINVAL, "%.40s: not a text", key);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -246,7 +253,7 @@ static int parse_pair(const struct admin_argument *argument, const char *word, s
 	char key[64];
 
 	if (!equals || equals == word || (size_t)(equals - word) >= sizeof(key))
-		return error_set(err, -EINVAL, "\"%.64s\" is no %s", word, argument->label);
+		return error_set(err, -EINVAL, "\"%.64s\" is no KEY=VALUE", word);
 	memcpy(key, word, (size_t)(equals - word));
 	key[equals - word] = '\0';
 	if (!json_object_object_get_ex(into, argument->key, &pairs)) {

@@ -56,7 +56,8 @@ const struct admin_command admin_commands[] = {
 	.arguments =
 	    {
 		{ADMIN_NAME, "name", "NAME", "Name of the pool.", false, NULL},
-		{ADMIN_PAIRS, "keys", "KEY=VALUE", "Settings; image= must be among them.", false, NULL},
+		{ADMIN_PAIRS, "keys", "image=IMAGE [KEY=VALUE]",
+		 "The golden image, and settings that differ from their defaults.", false, NULL},
 	    },
 	.flags = ADMIN_POOL_KEYS,
 	.summary = "Make a pool of desktops from an image",
@@ -170,7 +171,7 @@ const struct admin_command admin_commands[] = {
 	    },
 	.options =
 	    {
-		{ADMIN_FLAG, "yes", NULL, "Really: the desktop's files are gone for ever.", false, NULL},
+		{ADMIN_FLAG, "yes", NULL, "Confirms that all files of the desktop may be gone for ever.", false, NULL},
 	    },
 	.summary = "Delete a desktop with its files",
     },

@@ -46,7 +46,8 @@ static int open_file(struct request *request, const struct admin_argument *argum
 	/* A FIFO without a writer must not hang here; the broker takes regular files alone. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return error_set_errno(err, -errno, "cannot open %s", path);
+		return error_set(err, -errno, "cannot open %s: %s; give the path of a file that you may read", path,
+				 strerror(errno));
 	request->fds[request->n_fds] = fd;
 	snprintf(index, sizeof(index), "%zu", request->n_fds++);
 	if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
