@@ -1,1 +1,2 @@
 unit_test(assign hotdesk-broker-pure)
+unit_test(report hotdesk-broker-pure)

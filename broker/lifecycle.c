@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "broker/lifecycle.h"
+
+#include "broker/spares.h"
+#include "broker/sync.h"
+#include "broker/viewer.h"
+#include "broker/waiters.h"
+#include "broker/watch.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define STEADY_USEC (60 * UINT64_C(1000000)) /* ready for so long: what came before does not count any more */
+#define PAUSE_USEC UINT64_C(500000)          /* before a try after a failed start, times the failures */
+
+static uint64_t monotonic_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void lifecycle_status(const struct desktop *desktop, struct status *ret)
+{
+	const struct status_input input = {
+	    .state = desktop->state,
+	    .progress = desktop->progress,
+	    .failures = desktop->row.failures,
+	    .given_up = desktop_is_failed(desktop),
+	    .remade = desktop_is_disposable(desktop),
+	    .reconnecting = watch_is_reconnecting(desktop->watch),
+	    .host_away = !sync_connected(desktop->broker->sync),
+	    .reason = desktop->row.reason,
+	};
+
+	status_make(&input, ret);
+}
+
+void lifecycle_show(struct desktop *desktop)
+{
+	watch_update(desktop);
+	viewers_status(desktop);
+	waiters_check(desktop->broker);
+}
+
+void lifecycle_host_away(struct broker *broker)
+{
+	for (struct desktop *at = desktops_first(broker->desktops); at; at = at->next)
+		viewers_status(at);
+}
+
+static void tell(const struct desktop *desktop, const char *kind, const char *text)
+{
+	broker_event(desktop->broker, kind, desktop->row.owner, desktop->row.id, desktop->row.pool, "%s", text);
+}
+
+/* Removes the row once the host has nothing of it and no viewer's process is left. */
+static bool remove_if_gone(struct desktop *desktop)
+{
+	struct broker *broker = desktop->broker;
+	int r;
+
+	if (!desktop_is_leaving(desktop) || desktop->state != DESKTOP_ABSENT || desktop->n_viewers > 0)
+		return false;
+	watch_drop(desktop);
+	r = store_desktop_delete(broker->store, desktop->row.id);
+	if (r < 0 && r != -ENOENT) {
+		log_error("desktop %s cannot be deleted from the store: %s", desktop->row.id, strerror(-r));
+		return false;
+	}
+	tell(desktop, "removed", "the desktop and its files were removed");
+	desktop_drop(desktop);
+	sync_push(broker);
+	spares_soon(broker);
+	waiters_check(broker);
+	return true;
+}
+
+void lifecycle_viewer_gone(struct desktop *desktop)
+{
+	remove_if_gone(desktop);
+}
+
+/* One transaction: a session is never over without its desktop being given up, nor the other way round. */
+static int write_end(struct desktop *desktop, const struct desktop_row *row)
+{
+	struct store *store = desktop->broker->store;
+	int r = store_begin(store);
+
+	if (r >= 0 && desktop->session.id != 0)
+		r = store_session_set_state(store, desktop->session.id, SESSION_ENDED);
+	if (r >= 0)
+		r = store_desktop_update(store, row);
+	if (r >= 0)
+		r = store_commit(store);
+	if (r < 0) {
+		log_error("the end of desktop %s's session cannot be written: %s (%s)", row->id, strerror(-r),
+			  store_message(store));
+		store_rollback(store);
+	}
+	return r;
+}
+
+int lifecycle_end(struct desktop *desktop, bool remove, const char *title, const char *detail)
+{
+	struct desktop_row row = desktop->row;
+	bool had_session = desktop->session.id != 0;
+	int r;
+
+	row.wanted = remove || desktop_is_disposable(desktop) ? WANTED_ABSENT : WANTED_STOPPED;
+	row.failures = 0;
+	row.reason[0] = '\0';
+	r = write_end(desktop, &row);
+	if (r < 0)
+		return r;
+	desktop->row = row;
+	desktop->session = (struct session_row){0};
+	desktop->remake = false;
+	desktop->hold = false;
+	desktop->retry = sd_event_source_disable_unref(desktop->retry);
+	if (had_session)
+		tell(desktop, "session-end", detail);
+	viewers_close(desktop, title, detail);
+	sync_push(desktop->broker);
+	if (!remove_if_gone(desktop))
+		lifecycle_show(desktop);
+	return 0;
+}
+
+static int retry_fired(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct desktop *desktop = userdata;
+	struct desktop_row row = desktop->row;
+
+	(void)source;
+	(void)usec;
+	desktop->hold = false;
+	if (desktop->remake) {
+		row.wanted = WANTED_RUNNING;
+		if (desktop_save(desktop, &row) < 0) {
+			broker_timer(desktop->broker, &desktop->retry, PAUSE_USEC, retry_fired, desktop);
+			return 0;
+		}
+		desktop->remake = false;
+	}
+	sync_push(desktop->broker);
+	return 0;
+}
+
+static void retry_after(struct desktop *desktop, uint64_t usec)
+{
+	broker_timer(desktop->broker, &desktop->retry, usec, retry_fired, desktop);
+}
+
+/*
+ * A floating desktop's clone is thrown away and made again under the same id, so that session and viewers stay; until
+ * the host has nothing of it the row says absent. A dedicated one is started again.
+ */
+static void try_again(struct desktop *desktop, struct desktop_row *row, bool crashed)
+{
+	if (desktop_is_disposable(desktop)) {
+		row->wanted = WANTED_ABSENT;
+		row->image_version = 0;
+		if (desktop_save(desktop, row) < 0)
+			return;
+		desktop->remake = true;
+	} else {
+		if (desktop_save(desktop, row) < 0)
+			return;
+		desktop->hold = !crashed;
+		retry_after(desktop, crashed ? 0 : PAUSE_USEC * row->failures);
+	}
+}
+
+static void failed(struct desktop *desktop, const struct report *report, bool crashed)
+{
+	struct desktop_row row = desktop->row;
+
+	if (desktop->ready_since != 0 && monotonic_usec() - desktop->ready_since >= STEADY_USEC)
+		row.failures = 0;
+	desktop->ready_since = 0;
+	row.failures++;
+	snprintf(row.reason, sizeof(row.reason), "%s",
+		 report->reason[0] ? report->reason : "The virtual machine ended unexpectedly.");
+	tell(desktop, crashed ? "crash" : "start-failed", row.reason);
+	if (row.failures >= DESKTOP_FAILURES_MAX) {
+		desktop_save(desktop, &row);
+		tell(desktop, "failed", "given up after failing several times in a row");
+	} else {
+		try_again(desktop, &row, crashed);
+	}
+	sync_push(desktop->broker);
+	spares_soon(desktop->broker);
+}
+
+static void became_ready(struct desktop *desktop)
+{
+	desktop->ready_since = monotonic_usec();
+	tell(desktop, "ready", "the desktop is ready");
+}
+
+/* A clone stays on the version it was made from, whatever is published later. */
+static void keep_version(struct desktop *desktop, uint32_t version)
+{
+	struct desktop_row row = desktop->row;
+
+	if (version == 0 || version == row.image_version || row.wanted == WANTED_ABSENT)
+		return;
+	row.image_version = version;
+	desktop_save(desktop, &row);
+}
+
+/* It is gone while it is wanted: the wanted set is sent again, which makes it. */
+static void became_absent(struct desktop *desktop)
+{
+	if (desktop->remake)
+		retry_after(desktop, desktop->row.failures > 1 ? PAUSE_USEC * desktop->row.failures : 0);
+	else if (!desktop_is_leaving(desktop))
+		sync_push(desktop->broker);
+}
+
+/* Returns true where the desktop was freed. */
+static bool became_stopped(struct desktop *desktop, const struct report *report)
+{
+	if (desktop->row.wanted != WANTED_RUNNING || desktop->hold || desktop_is_failed(desktop))
+		return false;
+	switch (report->cause) {
+	case CAUSE_GUEST_SHUTDOWN:
+		lifecycle_end(desktop, false, "You have logged off", "Your desktop was shut down. Goodbye.");
+		return true;
+	case CAUSE_CRASH:
+		failed(desktop, report, true);
+		return false;
+	case CAUSE_NONE:
+	case CAUSE_ASKED:
+		sync_push(desktop->broker);
+		return false;
+	}
+	return false;
+}
+
+static bool became(struct desktop *desktop, const struct report *report)
+{
+	switch (report->state) {
+	case DESKTOP_READY:
+		became_ready(desktop);
+		return false;
+	case DESKTOP_ABSENT:
+		became_absent(desktop);
+		return remove_if_gone(desktop);
+	case DESKTOP_STOPPED:
+		return became_stopped(desktop, report);
+	case DESKTOP_FAILED:
+		if (desktop->row.wanted == WANTED_RUNNING && !desktop->hold && !desktop_is_failed(desktop))
+			failed(desktop, report, false);
+		return false;
+	case DESKTOP_UNKNOWN:
+	case DESKTOP_CLONING:
+	case DESKTOP_STARTING:
+	case DESKTOP_BOOTING:
+	case DESKTOP_STOPPING:
+		return false;
+	}
+	return false;
+}
+
+void lifecycle_report(struct desktop *desktop, const struct report *report)
+{
+	bool changed = desktop->state != report->state || (report->boot != 0 && desktop->boot != report->boot);
+
+	desktop->state = report->state;
+	desktop->progress = report->progress;
+	desktop->boot = report->boot;
+	snprintf(desktop->reason, sizeof(desktop->reason), "%s", report->reason);
+	snprintf(desktop->agent, sizeof(desktop->agent), "%s", report->agent);
+	keep_version(desktop, report->image_version);
+	if (changed) {
+		log_info("desktop %s is %s", desktop->row.id, desktop_state_text(desktop->state));
+		if (became(desktop, report))
+			return;
+	}
+	lifecycle_show(desktop);
+}

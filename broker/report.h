@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the host says of one desktop (host_api.h: Changed and List), checked. */
+#ifndef BROKER_REPORT_H
+#define BROKER_REPORT_H
+
+#include "broker/store_rows.h"
+
+#include <json-c/json.h>
+
+enum desktop_state {
+	DESKTOP_UNKNOWN, /* the host has not told yet */
+	DESKTOP_ABSENT,
+	DESKTOP_CLONING,
+	DESKTOP_STARTING,
+	DESKTOP_BOOTING,
+	DESKTOP_READY,
+	DESKTOP_STOPPING,
+	DESKTOP_STOPPED,
+	DESKTOP_FAILED,
+};
+
+enum stop_cause { CAUSE_NONE, CAUSE_ASKED, CAUSE_GUEST_SHUTDOWN, CAUSE_CRASH };
+
+struct report {
+	char id[HOST_DESKTOP_ID_MAX];
+	enum desktop_state state;
+	enum stop_cause cause;  /* of DESKTOP_STOPPED */
+	uint32_t progress;      /* 0..100 */
+	uint32_t image_version; /* 0: not told */
+	uint32_t boot;
+	char reason[STORE_TEXT_SIZE];
+	char agent[33];
+};
+
+/* -EBADMSG where id or state are missing or not valid; other fields that are wrong are left empty. */
+int report_parse(struct json_object *json, struct report *ret);
+
+/* host_api.h's word, "unknown" for DESKTOP_UNKNOWN. */
+const char *desktop_state_text(enum desktop_state state);
+
+#endif
