@@ -18,18 +18,22 @@ union packet_control {
 	struct cmsghdr align;
 };
 
-int packet_connect(const char *path)
+int packet_connect_socket(int fd, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = -1;
 	int r = fs_path(address.sun_path, sizeof(address.sun_path), "%s", path);
 
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return steal_fd(&fd);
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+}
+
+int packet_connect(const char *path)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : packet_connect_socket(fd, path);
+
+	return r < 0 ? r : steal_fd(&fd);
 }
 
 int packet_listen(const char *path, mode_t mode)

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "display/gate/connection.h"
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/packet.h"
+#include "common/sandbox.h"
+#include "display/gate/certificate.h"
+#include "display/gate/handshake.h"
+#include "display/gate/relay.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define BROKER_CONNECT_MSEC 5000
+#define BROKER_ANSWER_MSEC 90000
+#define PEM_MAX (1u << 20)
+#define RETRY_TEXT "hotdesk was restarted while you logged in: please try again."
+
+/* What OpenSSL's server side, the relay and the C library need; neither open nor exec nor socket. */
+static const char *const allowed[] = {
+    "read",
+    "write",
+    "readv",
+    "writev",
+    "recvfrom",
+    "sendto",
+    "recvmsg",
+    "sendmsg",
+    "poll",
+    "ppoll",
+    "close",
+    "connect",
+    "shutdown",
+    "getsockopt",
+    "setsockopt",
+    "memfd_create",
+    "fcntl",
+    "ftruncate",
+    "lseek",
+    "pread64",
+    "pwrite64",
+    "fstat",
+    "newfstatat",
+    "mmap",
+    "munmap",
+    "mremap",
+    "madvise",
+    "mprotect",
+    "mlock",
+    "munlock",
+    "brk",
+    "futex",
+    "getrandom",
+    "clock_gettime",
+    "clock_nanosleep",
+    "nanosleep",
+    "gettimeofday",
+    "getpid",
+    "gettid",
+    "exit",
+    "exit_group",
+    "rt_sigreturn",
+    "rt_sigprocmask",
+    "rt_sigaction",
+    "sigaltstack",
+    "sched_yield",
+    "restart_syscall",
+    NULL,
+};
+
+struct connection {
+	const struct connection_settings *settings;
+	SSL *tls;
+	bool secured;
+	int broker; /* an unconnected SOCK_SEQPACKET socket */
+	struct handshake handshake;
+	long long deadline; /* ms, CLOCK_MONOTONIC */
+};
+
+static long long now_msec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void set_deadline(struct connection *connection, int seconds)
+{
+	connection->deadline = now_msec() + seconds * 1000LL;
+}
+
+static int wait_for(struct connection *connection, int fd, short events)
+{
+	long long left = connection->deadline - now_msec();
+	struct pollfd poll_fd = {.fd = fd, .events = events};
+	int n = left <= 0 ? 0 : poll(&poll_fd, 1, (int)left);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Waits for what the last TLS call asked; negative when it failed for good. */
+static int wait_tls(struct connection *connection, int n)
+{
+	int wanted = SSL_get_error(connection->tls, n);
+
+	if (wanted == SSL_ERROR_WANT_READ)
+		return wait_for(connection, connection->settings->socket, POLLIN);
+	if (wanted == SSL_ERROR_WANT_WRITE)
+		return wait_for(connection, connection->settings->socket, POLLOUT);
+	return wanted == SSL_ERROR_ZERO_RETURN ? -ECONNRESET : -EPROTO;
+}
+
+static int read_plain(struct connection *connection, uint8_t *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = recv(connection->settings->socket, data, size, 0);
+		int r = 0;
+
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0)
+			r = errno == EAGAIN || errno == EINTR
+				? wait_for(connection, connection->settings->socket, POLLIN)
+				: -errno;
+		if (r < 0)
+			return r;
+		if (n > 0) {
+			data += n;
+			size -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int read_tls(struct connection *connection, uint8_t *data, size_t size)
+{
+	while (size > 0) {
+		int n = SSL_read(connection->tls, data, (int)size), r;
+
+		if (n > 0) {
+			data += n;
+			size -= (size_t)n;
+		} else if ((r = wait_tls(connection, n)) < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int send_plain(struct connection *connection, const uint8_t *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = send(connection->settings->socket, data, size, MSG_NOSIGNAL);
+		int r = 0;
+
+		if (n < 0)
+			r = errno == EAGAIN || errno == EINTR
+				? wait_for(connection, connection->settings->socket, POLLOUT)
+				: -errno;
+		if (r < 0)
+			return r;
+		if (n > 0) {
+			data += n;
+			size -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int send_tls(struct connection *connection, const uint8_t *data, size_t size)
+{
+	while (size > 0) {
+		int n = SSL_write(connection->tls, data, (int)size), r;
+
+		if (n > 0) {
+			data += n;
+			size -= (size_t)n;
+		} else if ((r = wait_tls(connection, n)) < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int flush(struct connection *connection)
+{
+	struct handshake *handshake = &connection->handshake;
+	size_t size = handshake->out_size;
+
+	handshake->out_size = 0;
+	return connection->secured ? send_tls(connection, handshake->out, size)
+				   : send_plain(connection, handshake->out, size);
+}
+
+/* Feeds the handshake until it reaches `until` or fails; its reason is logged then. */
+static int shake(struct connection *connection, enum handshake_state until)
+{
+	struct handshake *handshake = &connection->handshake;
+	uint8_t data[HANDSHAKE_IN_MAX];
+	int r = 0;
+
+	while (r == 0 && handshake->state != until && handshake->state != HANDSHAKE_FAILED) {
+		r = connection->secured ? read_tls(connection, data, handshake->need)
+					: read_plain(connection, data, handshake->need);
+		if (r == 0) {
+			handshake_feed(handshake, data);
+			r = flush(connection);
+		}
+	}
+	explicit_bzero(data, sizeof(data));
+	if (r < 0)
+		log_info("%s: %s", connection->settings->peer,
+			 r == -ETIMEDOUT ? "said nothing in time" : "left before it logged in");
+	else if (handshake->state == HANDSHAKE_FAILED)
+		log_info("%s: %s", connection->settings->peer, handshake->reason);
+	return r < 0 || handshake->state != until ? -1 : 0;
+}
+
+static int start_tls(struct connection *connection)
+{
+	int n, r = 0;
+
+	while (r == 0 && (n = SSL_accept(connection->tls)) != 1)
+		r = wait_tls(connection, n);
+	if (r < 0) {
+		char text[160] = "the peer left";
+		unsigned long code = ERR_get_error();
+
+		if (code)
+			ERR_error_string_n(code, text, sizeof(text));
+		log_info("%s: no TLS: %s", connection->settings->peer, r == -ETIMEDOUT ? "it took too long" : text);
+		return r;
+	}
+	connection->secured = true;
+	handshake_secured(&connection->handshake);
+	return 0;
+}
+
+static int broker_connect(struct connection *connection)
+{
+	long long end = now_msec() + BROKER_CONNECT_MSEC;
+	int r;
+
+	while ((r = packet_connect_socket(connection->broker, connection->settings->broker)) < 0 && now_msec() < end)
+		poll(NULL, 0, 50);
+	return r;
+}
+
+static int broker_send(struct connection *connection)
+{
+	struct handshake *handshake = &connection->handshake;
+	struct gate_login login = {.version = GATE_API_VERSION};
+	_cleanup_close_ int password = -1;
+	int r = secret_to_memfd(handshake->password, &password);
+
+	secret_free(handshake->password);
+	handshake->password = NULL;
+	if (r < 0)
+		return r;
+	memcpy(login.name, handshake->name, handshake->name_size);
+	memcpy(login.peer, connection->settings->peer, sizeof(login.peer));
+	return packet_send(connection->broker, &login, sizeof(login), &password, 1);
+}
+
+/* A viewer that leaves while it waits ends the login: the broker sees this process' end. */
+static int broker_wait(struct connection *connection)
+{
+	struct pollfd fds[2] = {{.fd = connection->broker, .events = POLLIN},
+				{.fd = connection->settings->socket, .events = POLLRDHUP}};
+	int n;
+
+	do
+		n = poll(fds, 2, BROKER_ANSWER_MSEC);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 ? -errno : -ETIMEDOUT;
+	return fds[0].revents ? 0 : -ECONNABORTED;
+}
+
+/* *ret_stream is the display's stream; -1 with a reason for the viewer. */
+static void log_in(struct connection *connection, int *ret_stream, char reason[GATE_REASON_MAX])
+{
+	struct gate_result result;
+	size_t n_fds = 0;
+	int stream = -1;
+
+	*ret_stream = -1;
+	if (broker_connect(connection) < 0) {
+		snprintf(reason, GATE_REASON_MAX, "hotdesk's broker is not running: try again in a moment.");
+		return;
+	}
+	snprintf(reason, GATE_REASON_MAX, RETRY_TEXT);
+	if (broker_send(connection) < 0 || broker_wait(connection) < 0 ||
+	    packet_recv(connection->broker, &result, sizeof(result), &stream, 1, &n_fds) != 1)
+		return;
+	if (result.version == GATE_API_VERSION && result.status == GATE_OK && n_fds == 1) {
+		*ret_stream = stream;
+		return;
+	}
+	closep(&stream);
+	result.reason[GATE_REASON_MAX - 1] = '\0';
+	if (result.status == GATE_REFUSED)
+		memcpy(reason, result.reason, GATE_REASON_MAX);
+}
+
+static int refuse(struct connection *connection, const char *reason)
+{
+	log_notice("%s: %.*s refused: %s", connection->settings->peer, (int)connection->handshake.name_size,
+		   connection->handshake.name, reason);
+	set_deadline(connection, connection->settings->handshake_seconds);
+	handshake_security_result(&connection->handshake, reason);
+	if (flush(connection) == 0)
+		SSL_shutdown(connection->tls);
+	return 0;
+}
+
+static int serve(struct connection *connection)
+{
+	const struct connection_settings *settings = connection->settings;
+	char reason[GATE_REASON_MAX];
+	_cleanup_close_ int stream = -1;
+
+	set_deadline(connection, settings->handshake_seconds);
+	if (shake(connection, HANDSHAKE_START_TLS) < 0)
+		return 1;
+	if (start_tls(connection) < 0)
+		return 1;
+	set_deadline(connection, settings->typing_seconds);
+	if (shake(connection, HANDSHAKE_DONE) < 0)
+		return 1;
+	log_in(connection, &stream, reason);
+	if (stream < 0)
+		return refuse(connection, reason);
+	set_deadline(connection, settings->handshake_seconds);
+	handshake_security_result(&connection->handshake, NULL);
+	if (flush(connection) < 0 || fd_set_nonblock(stream, 1) < 0)
+		return 1;
+	handshake_clear(&connection->handshake);
+	relay_run(connection->tls, settings->socket, stream);
+	return 0;
+}
+
+static int memfd_text(int fd, char **ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fs_read_file(path, PEM_MAX, ret, NULL);
+}
+
+static SSL *make_tls(const struct connection_settings *settings, struct error *err)
+{
+	_cleanup_(certificate_clear) struct certificate certificate = {0};
+	SSL_CTX *context;
+	SSL *tls;
+
+	if (memfd_text(settings->chain_fd, &certificate.chain) < 0 ||
+	    memfd_text(settings->key_fd, &certificate.key) < 0) {
+		error_set(err, -EIO, "cannot read the certificate given by the listener");
+		return NULL;
+	}
+	context = certificate_context(&certificate, err);
+	tls = context ? SSL_new(context) : NULL;
+	SSL_CTX_free(context);
+	if (tls && SSL_set_fd(tls, settings->socket) != 1) {
+		SSL_free(tls);
+		return NULL;
+	}
+	return tls;
+}
+
+static void prepare_socket(int fd)
+{
+	const int on = 1, idle = 60, interval = 15, count = 4;
+
+	/* Hardening and latency: none of these decides whether the connection works. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
+int connection_run(const struct connection_settings *settings)
+{
+	struct connection connection = {.settings = settings};
+	struct error err = {0};
+	int r;
+
+	handshake_init(&connection.handshake);
+	prepare_socket(settings->socket);
+	connection.tls = make_tls(settings, &err);
+	connection.broker = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	r = fd_set_nonblock(settings->socket, 1);
+	if (r == 0)
+		r = sandbox_enter(allowed);
+	if (!connection.tls || connection.broker < 0 || r < 0) {
+		log_error("cannot serve a connection: %s", err.text[0] ? err.text : strerror(r < 0 ? -r : errno));
+		return 1;
+	}
+	r = serve(&connection);
+	handshake_clear(&connection.handshake);
+	SSL_free(connection.tls);
+	return r;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Moves bytes between a viewer's TLS and its display's stream, with one buffer each way and back-pressure: a full one
+ * is not read into. */
+#ifndef GATE_RELAY_H
+#define GATE_RELAY_H
+
+#include <openssl/ssl.h>
+
+#define RELAY_BUFFER 65536
+#define RELAY_DRAIN_MSEC 10000 /* for a viewer to take what is left after the stream's end */
+
+/*
+ * Runs until either side ends; what the stream left is still sent. Both fds are non-blocking; tls_fd is tls's. 0, or a
+ * negative errno for a failed side.
+ */
+int relay_run(SSL *tls, int tls_fd, int stream_fd);
+
+#endif
