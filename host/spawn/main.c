@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "host/spawn/child.h"
 #include "host/spawn/nat.h"
 #include "host/spawn/server.h"
 #include "host/spawn/spawn_api.h"
@@ -11,6 +12,10 @@
 #include <getopt.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define FILES_WANTED 65536
 
 static void usage(FILE *out)
 {
@@ -77,6 +82,43 @@ static int parse_options(int argc, char **argv, struct spawn_settings *settings)
 	return r < 0 || optind != argc || !settings->runtime_dir ? -EINVAL : 0;
 }
 
+/* Neither a user of the system nor one of the programs may lie among the children's uids. */
+static int check_range(const struct spawn_settings *settings)
+{
+	uint32_t first = settings->vm_uid_first, count = settings->vm_uid_count;
+
+	if (first < 1000 || count < 2 || count > UINT32_MAX - 1 - first || settings->host_uid - first < count ||
+	    settings->broker_uid - first < count) {
+		log_error(
+		    "%u uids from %u are no range for desktops alone: see vm-uid-first and vm-uid-count in [run-as]",
+		    count, first);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Never root's: then the device is not meant to be shared. */
+static gid_t kvm_group(void)
+{
+	struct stat device;
+
+	return stat("/dev/kvm", &device) == 0 && (device.st_mode & S_IWGRP) ? device.st_gid : 0;
+}
+
+/* One pidfd for each child: as many as this process may have. */
+static void raise_files(void)
+{
+	struct rlimit files, more = {FILES_WANTED, FILES_WANTED};
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	if (files.rlim_max >= FILES_WANTED || setrlimit(RLIMIT_NOFILE, &more) < 0) {
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+			log_warning("cannot raise the limit of open files: %s", strerror(errno));
+	}
+}
+
 /* Root: children get uids of their own, and what these may reach by the user network is fenced before any of them
  * exists. */
 static void prepare_root(struct spawn_settings *settings)
@@ -86,6 +128,11 @@ static void prepare_root(struct spawn_settings *settings)
 	if (geteuid() != 0)
 		return;
 	settings->flags |= SPAWN_FLAG_ROOT;
+	settings->kvm_group = kvm_group();
+	settings->namespaces = child_can_unshare();
+	if (!settings->namespaces)
+		log_warning(
+		    "viewers run in this machine's network namespace: the kernel or this container allows no other");
 	if (nat_load(settings->vm_uid_first, settings->vm_uid_first + settings->vm_uid_count - 1, &err) < 0)
 		log_warning("desktops get no network: %s", err.text);
 	else
@@ -104,6 +151,7 @@ static int run(const struct spawn_settings *settings, struct error *err)
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	r = sd_event_default(&event);
 	if (r >= 0)
 		r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
@@ -133,6 +181,9 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	if (geteuid() == 0 && check_range(&settings) < 0)
+		return 2;
+	raise_files();
 	prepare_root(&settings);
 	if (run(&settings, &err) < 0) {
 		log_error("%s", err.text);

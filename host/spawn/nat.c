@@ -7,10 +7,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#define NFT_SECONDS 10
 #define RESOLV_CONF_MAX (64u << 10)
 
 static void nat_resolver(FILE *out, uid_t first, uid_t last, char *line)
@@ -33,10 +35,10 @@ static void nat_resolver(FILE *out, uid_t first, uid_t last, char *line)
 char *nat_rules(uid_t first, uid_t last, const char *resolvers)
 {
 	static const char *const closed[] = {
-	    "fib daddr type local",
+	    "fib daddr type { local, broadcast, multicast }",
 	    "ip daddr { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
-	    "192.168.0.0/16 }",
-	    "ip6 daddr { ::1, fc00::/7, fe80::/10 }",
+	    "192.168.0.0/16, 224.0.0.0/3 }",
+	    "ip6 daddr { ::1, fc00::/7, fe80::/10, ff00::/8 }",
 	};
 	_cleanup_free_ char *copy = strdup(resolvers);
 	char *text = NULL, *save, *line;
@@ -84,6 +86,12 @@ static int nft_run(int rules_fd, struct error *err)
 	if (pid == 0) {
 		char *const argv[] = {"nft", "-f", "-", NULL}, *const environment[] = {NULL};
 
+		sigset_t none;
+
+		/* A netlink that never answers must not keep the desktops from starting: SIGALRM ends nft. */
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		alarm(NFT_SECONDS);
 		if (dup2(rules_fd, STDIN_FILENO) >= 0)
 			execve("/usr/sbin/nft", argv, environment);
 		_exit(127);

@@ -13,8 +13,8 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PEERS_MAX 16
@@ -79,15 +79,40 @@ static void reply_error(struct spawn_reply *reply, int r, const char *text)
 	snprintf(reply->text, sizeof(reply->text), "%.255s", text);
 }
 
-static int run_child(struct spawn_server *server, struct spawn_request *request, const int *fds,
-		     struct spawn_reply *reply)
+/* The record is written between the two steps: a spawn killed at any moment knows the process, or there is none. */
+static struct slot *launch(struct spawn_server *server, const struct spawn_request *request,
+			   const struct child_plan *plan, struct error *err)
+{
+	struct slot *slot = NULL;
+	struct child child;
+	int r = child_fork(plan, &child, err);
+
+	if (r < 0)
+		return NULL;
+	r = slots_add(server->slots, request->kind, request->slot, child.pid, child.pidfd, request->tag, &slot);
+	child.pidfd = -1;
+	if (r < 0) {
+		child_abort(&child);
+		error_set_errno(err, r, "its record could not be written");
+		return NULL;
+	}
+	r = child_go(&child, plan, err);
+	if (r < 0) {
+		slots_reaped(server->slots, child.pid);
+		return NULL;
+	}
+	return slot;
+}
+
+static struct slot *run_child(struct spawn_server *server, struct spawn_request *request, const int *fds,
+			      struct spawn_reply *reply)
 {
 	const struct spawn_entry *entry = &spawn_table[request->kind];
 	char *argv[WORDS_MAX + 2], path[PATH_MAX], *slash;
+	struct slot *slot;
 	struct error err = {0};
 	struct child_plan plan = {
 	    .entry = entry,
-	    .slot = request->slot,
 	    .path = path,
 	    .argv = argv,
 	    .fds = fds,
@@ -95,51 +120,57 @@ static int run_child(struct spawn_server *server, struct spawn_request *request,
 	    .stderr_index = request->stderr_index,
 	    .change_uid = (server->settings.flags & SPAWN_FLAG_ROOT) != 0,
 	    .uid = child_uid(&server->settings, entry, request->slot),
+	    .kvm_group = server->settings.kvm_group,
+	    .namespaces = server->settings.namespaces,
 	};
-	int pidfd = -1, r;
-	pid_t pid;
+	int r;
 
 	r = binary_path(server, entry, path);
 	if (r == 0)
 		r = split_words(request, argv, 1);
 	if (r < 0) {
 		reply_error(reply, r, "the request's arguments are malformed");
-		return -1;
+		return NULL;
 	}
 	slash = strrchr(path, '/');
 	argv[0] = slash + 1;
-	r = child_start(&plan, &pid, &pidfd, &err);
-	if (r < 0) {
-		reply_error(reply, r, err.text);
+	slot = launch(server, request, &plan, &err);
+	if (!slot)
+		reply_error(reply, err.code, err.text);
+	return slot;
+}
+
+/* Fills the reply; returns the pidfd that goes with it (the caller's) or -1. */
+static int reply_slot(const struct spawn_server *server, const struct slot *slot, struct spawn_reply *reply)
+{
+	int pidfd = fcntl(slot->pidfd, F_DUPFD_CLOEXEC, 3);
+
+	if (pidfd < 0) {
+		reply_error(reply, -errno, "its pidfd could not be duplicated");
 		return -1;
 	}
-	reply->pid = pid;
-	reply->uid = plan.change_uid ? plan.uid : getuid();
+	reply->pid = slot->pid;
+	reply->uid = (server->settings.flags & SPAWN_FLAG_ROOT)
+			 ? child_uid(&server->settings, &spawn_table[slot->kind], slot->number)
+			 : getuid();
+	memcpy(reply->tag, slot->tag, sizeof(reply->tag));
 	return pidfd;
 }
 
 static int handle_start(struct spawn_server *server, struct spawn_request *request, const int *fds,
 			struct spawn_reply *reply)
 {
-	int pidfd, kept, r;
+	struct slot *slot;
 
 	if (slots_find(server->slots, request->kind, request->slot)) {
 		reply_error(reply, -EEXIST, "the slot's process still runs");
 		return -1;
 	}
-	pidfd = run_child(server, request, fds, reply);
-	if (pidfd < 0)
+	slot = run_child(server, request, fds, reply);
+	if (!slot)
 		return -1;
-	kept = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
-	r = kept < 0 ? -errno : slots_add(server->slots, request->kind, request->slot, reply->pid, kept, request->tag);
-	if (r < 0) {
-		kill(reply->pid, SIGKILL);
-		close(pidfd);
-		reply_error(reply, r, "its record could not be written");
-		return -1;
-	}
-	log_debug("started %s slot %u: pid %d", spawn_table[request->kind].name, request->slot, reply->pid);
-	return pidfd;
+	log_debug("started %s slot %u: pid %d", spawn_table[request->kind].name, request->slot, (int)slot->pid);
+	return reply_slot(server, slot, reply);
 }
 
 static int handle_get(struct spawn_server *server, struct spawn_request *request, struct spawn_reply *reply)
@@ -150,12 +181,7 @@ static int handle_get(struct spawn_server *server, struct spawn_request *request
 		reply_error(reply, -ESRCH, "nothing runs in this slot");
 		return -1;
 	}
-	reply->pid = slot->pid;
-	reply->uid = (server->settings.flags & SPAWN_FLAG_ROOT)
-			 ? child_uid(&server->settings, &spawn_table[slot->kind], slot->number)
-			 : getuid();
-	memcpy(reply->tag, slot->tag, sizeof(reply->tag));
-	return fcntl(slot->pidfd, F_DUPFD_CLOEXEC, 3);
+	return reply_slot(server, slot, reply);
 }
 
 static void handle_signal(struct spawn_server *server, struct spawn_request *request, struct spawn_reply *reply)
@@ -166,7 +192,7 @@ static void handle_signal(struct spawn_server *server, struct spawn_request *req
 		reply_error(reply, -EINVAL, "only SIGTERM and SIGKILL are sent");
 	else if (!slot)
 		reply_error(reply, -ESRCH, "nothing runs in this slot");
-	else if (syscall(SYS_pidfd_send_signal, slot->pidfd, request->signal, NULL, 0) < 0)
+	else if (pidfd_send_signal(slot->pidfd, request->signal, NULL, 0) < 0)
 		reply_error(reply, -errno, "the process could not be signalled");
 }
 

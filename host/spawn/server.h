@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -14,7 +15,9 @@ struct spawn_settings {
 	uid_t host_uid, broker_uid;
 	uid_t vm_uid_first;
 	uint32_t vm_uid_count;
-	uint32_t flags; /* SPAWN_FLAG_*, as STATUS answers */
+	gid_t kvm_group; /* of /dev/kvm, 0: none */
+	bool namespaces; /* children can get their own */
+	uint32_t flags;  /* SPAWN_FLAG_*, as STATUS answers */
 };
 
 struct spawn_server;

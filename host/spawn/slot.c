@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
 
 #define RECORD_MAX 512
 #define BOOT_ID_SIZE 37 /* a UUID with its NUL */
@@ -94,7 +94,7 @@ static int slots_push(struct slots *slots, enum spawn_kind kind, uint32_t number
  */
 static int slot_reopen(pid_t pid, unsigned long long start_time)
 {
-	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	_cleanup_close_ int pidfd = pidfd_open(pid, 0);
 	unsigned long long now;
 	int r;
 
@@ -208,23 +208,37 @@ struct slot *slots_find(struct slots *slots, enum spawn_kind kind, uint32_t numb
 	return NULL;
 }
 
-int slots_add(struct slots *slots, enum spawn_kind kind, uint32_t number, pid_t pid, int pidfd, const char *tag)
+static int slots_write(const struct slots *slots, const struct slot *slot)
 {
 	char path[PATH_MAX], record[RECORD_MAX];
+	int r = slot_path(slots, slot->kind, slot->number, path);
+
+	if (r < 0)
+		return r;
+	snprintf(record, sizeof(record), "%d %llu %s %s", (int)slot->pid, slot->start_time, slots->boot_id, slot->tag);
+	return fs_write_atomic(path, record, strlen(record), 0600);
+}
+
+int slots_add(struct slots *slots, enum spawn_kind kind, uint32_t number, pid_t pid, int pidfd, const char *tag,
+	      struct slot **ret)
+{
 	unsigned long long start_time;
 	int r = read_start_time(pid, &start_time);
 
-	if (r == 0)
-		r = slot_path(slots, kind, number, path);
-	if (r == 0) {
-		snprintf(record, sizeof(record), "%d %llu %s %s", (int)pid, start_time, slots->boot_id, tag);
-		r = fs_write_atomic(path, record, strlen(record), 0600);
-	}
 	if (r < 0) {
 		close(pidfd);
 		return r;
 	}
-	return slots_push(slots, kind, number, pid, pidfd, start_time, tag);
+	r = slots_push(slots, kind, number, pid, pidfd, start_time, tag);
+	if (r < 0)
+		return r;
+	r = slots_write(slots, slots->list);
+	if (r < 0) {
+		slots_drop(slots, &slots->list);
+		return r;
+	}
+	*ret = slots->list;
+	return 0;
 }
 
 void slots_reaped(struct slots *slots, pid_t pid)
@@ -234,4 +248,14 @@ void slots_reaped(struct slots *slots, pid_t pid)
 			slots_drop(slots, at);
 			return;
 		}
+}
+
+size_t slots_signal(struct slots *slots, int signal)
+{
+	size_t sent = 0;
+
+	for (const struct slot *slot = slots->list; slot; slot = slot->next)
+		if (slot_alive(slot) && pidfd_send_signal(slot->pidfd, signal, NULL, 0) == 0)
+			sent++;
+	return sent;
 }

@@ -9,6 +9,7 @@
 
 #include "host/spawn/spawn_api.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,10 +32,17 @@ void slots_free(struct slots *slots);
 /* The live process of a slot, or NULL; one found dead is dropped. */
 struct slot *slots_find(struct slots *slots, enum spawn_kind kind, uint32_t number);
 
-/* Records a started process before anybody hears of it; pidfd is taken over, also on failure. 0 or -errno. */
-int slots_add(struct slots *slots, enum spawn_kind kind, uint32_t number, pid_t pid, int pidfd, const char *tag);
+/*
+ * Records a process before it runs its program; pidfd is taken over, also on failure. *ret stays the slots'. 0 or
+ * -errno.
+ */
+int slots_add(struct slots *slots, enum spawn_kind kind, uint32_t number, pid_t pid, int pidfd, const char *tag,
+	      struct slot **ret);
 
 /* Forgets a process that was reaped. */
 void slots_reaped(struct slots *slots, pid_t pid);
+
+/* Sends signal to every process that still lives; returns how many there were. */
+size_t slots_signal(struct slots *slots, int signal);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What hotdesk-host and hotdesk-broker may ask of hotdesk-spawn, over SOCK_SEQPACKET at RUNTIME_DIR/spawn.sock: one
- * request, one reply, in order, both of fixed size. The peer's uid (SO_PEERCRED) decides which kinds it may ask for.
+ * What hotdesk-host and hotdesk-broker may ask of hotdesk-spawn, over SOCK_SEQPACKET at RUNTIME_DIR/spawn/spawn.sock:
+ * one request, one reply, in order, both of fixed size. The peer's uid (SO_PEERCRED) decides which kinds it may ask
+ * for.
  */
 #ifndef SPAWN_API_H
 #define SPAWN_API_H
