@@ -6,15 +6,18 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "host/spawn/slot.h"
 #include "packaging/starter/program.h"
 #include "packaging/starter/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -22,7 +25,7 @@
 #include <time.h>
 
 #define STOP_USEC UINT64_C(5000000)
-#define POLL_MSEC 50
+#define POLL_MSEC 20
 
 /* In the order they are started; stopped in reverse. */
 static struct program programs[] = {
@@ -108,49 +111,71 @@ static void watch(struct starter *starter, int signals)
 	}
 }
 
-static void wait_until_gone(pid_t (*left)(void))
+/* What hotdesk-spawn started under an earlier starter is not below this one; its records know. NULL where spawn is not
+ * ours. */
+static struct slots *recorded_children(const struct starter *starter)
 {
-	uint64_t end = now_usec() + STOP_USEC;
+	struct slots *slots = NULL;
+	char path[PATH_MAX];
 
-	do {
+	if (!programs[0].wanted)
+		return NULL;
+	if (fs_path(path, sizeof(path), "%s/spawn", conf_string(starter->conf, CONF_RUNTIME_DIR)) < 0 ||
+	    slots_load(path, &slots) < 0)
+		log_warning("cannot read what hotdesk-spawn started: see that nothing is left running");
+	return slots;
+}
+
+/* Signal 0 only counts. */
+static size_t signal_left(struct slots *children, int signal)
+{
+	return tree_signal(signal) + (children ? slots_signal(children, signal) : 0);
+}
+
+static bool wait_program(const struct program *program)
+{
+	for (uint64_t end = now_usec() + STOP_USEC; now_usec() < end; poll(NULL, 0, POLL_MSEC)) {
 		reap(now_usec(), true);
-		if (!left())
-			return;
-		poll(NULL, 0, POLL_MSEC);
-	} while (now_usec() < end);
+		if (program->pid == 0)
+			return true;
+	}
+	return false;
 }
 
-static pid_t any_program(void)
+static bool wait_left(struct slots *children)
 {
-	for (size_t i = 0; i < PROGRAMS; i++)
-		if (programs[i].pid)
-			return programs[i].pid;
-	return 0;
+	for (uint64_t end = now_usec() + STOP_USEC; now_usec() < end; poll(NULL, 0, POLL_MSEC)) {
+		reap(now_usec(), true);
+		if (signal_left(children, 0) == 0)
+			return true;
+	}
+	return false;
 }
 
-static pid_t anything(void)
+/* The broker before the host, both before the desktops and viewers, so that no end of these looks to them like a
+ * failure. */
+static void stop_all(const struct starter *starter)
 {
-	_cleanup_free_ pid_t *pids = NULL;
-	ssize_t n = tree_below(&pids);
+	struct slots *children;
 
-	return n > 0 ? pids[0] : 0;
-}
-
-static void stop_all(void)
-{
 	log_notice("stopping");
-	for (size_t i = PROGRAMS; i-- > 0;)
-		if (programs[i].pid)
-			kill(programs[i].pid, SIGTERM);
-	wait_until_gone(any_program);
+	for (size_t i = PROGRAMS; i-- > 0;) {
+		if (programs[i].pid == 0)
+			continue;
+		kill(programs[i].pid, SIGTERM);
+		if (!wait_program(&programs[i]))
+			log_warning("hotdesk-%s does not stop and will be killed", programs[i].name);
+	}
 	/* Desktops, viewers and connections outlive the programs by design; here they are to end. */
-	tree_signal(SIGTERM);
-	wait_until_gone(anything);
-	while (tree_signal(SIGKILL) > 0)
-		wait_until_gone(anything);
+	children = recorded_children(starter);
+	signal_left(children, SIGTERM);
+	while (!wait_left(children))
+		signal_left(children, SIGKILL);
+	slots_free(children);
 }
 
-static int exclude(char *names, struct error *err)
+/* Sets `wanted` of the programs named. */
+static int choose(char *names, bool wanted, struct error *err)
 {
 	char *save;
 
@@ -159,36 +184,59 @@ static int exclude(char *names, struct error *err)
 
 		for (size_t i = 0; i < PROGRAMS; i++)
 			if (strcmp(programs[i].name, name) == 0) {
-				programs[i].wanted = false;
+				programs[i].wanted = wanted;
 				known = true;
 			}
 		if (!known)
-			return error_set(err, -EINVAL, "--without %s: there are spawn, auth, host, broker and gate",
+			return error_set(err, -EINVAL, "no program %s: there are spawn, auth, host, broker and gate",
 					 name);
 	}
 	return 0;
 }
 
+static int choose_only(char *names, struct error *err)
+{
+	for (size_t i = 0; i < PROGRAMS; i++)
+		programs[i].wanted = false;
+	return choose(names, true, err);
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: hotdesk-starter [--config FILE] [--only PROGRAM[,PROGRAM...]] [--without PROGRAM[,PROGRAM...]]\n"
+	      "Runs spawn, auth, host, broker and gate, restarts what dies, and ends all at SIGTERM.\n",
+	      out);
+}
+
 static int parse_options(int argc, char **argv, struct starter *starter, struct error *err)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-						{"without", required_argument, NULL, 'w'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"only", required_argument, NULL, 'o'},
+	    {"without", required_argument, NULL, 'w'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
+	};
 	int option, r = 0;
 
 	while (r == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'c') {
+		switch (option) {
+		case 'c':
 			starter->conf_path = optarg;
-		} else if (option == 'w') {
-			r = exclude(optarg, err);
-		} else {
-			fputs("usage: hotdesk-starter [--config FILE] [--without PROGRAM[,PROGRAM...]]\n"
-			      "Runs spawn, auth, host, broker and gate, restarts what dies, and ends all at SIGTERM.\n",
-			      option == 'h' ? stdout : stderr);
+			break;
+		case 'o':
+			r = choose_only(optarg, err);
+			break;
+		case 'w':
+			r = choose(optarg, false, err);
+			break;
+		default:
+			usage(option == 'h' ? stdout : stderr);
 			exit(option == 'h' ? 0 : 2);
 		}
 	}
+	if (r == 0 && optind != argc)
+		r = error_set(err, -EINVAL, "%s is no option; see --help", argv[optind]);
 	return r;
 }
 
@@ -207,6 +255,23 @@ static int make_top(const struct conf *conf, struct error *err)
 	return r < 0 ? error_set_errno(err, r, "cannot make runtime-dir and state-dir") : 0;
 }
 
+/* Held by this process until it ends. */
+static int lock(const struct conf *conf, struct error *err)
+{
+	const char *directory = conf_string(conf, CONF_RUNTIME_DIR);
+	char path[PATH_MAX];
+	int fd, r = fs_path(path, sizeof(path), "%s/starter/lock", directory);
+
+	fd = r < 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set_errno(err, r < 0 ? r : -errno, "cannot open %s/starter/lock", directory);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	r = -errno;
+	close(fd);
+	return error_set(err, r, "another hotdesk-starter runs in %s: stop it, or name another runtime-dir", directory);
+}
+
 static int prepare(struct starter *starter, struct error *err)
 {
 	ssize_t length = readlink("/proc/self/exe", starter->beside, sizeof(starter->beside) - 1);
@@ -218,6 +283,8 @@ static int prepare(struct starter *starter, struct error *err)
 	*strrchr(starter->beside, '/') = '\0';
 	umask(022);
 	r = make_top(starter->conf, err);
+	if (r == 0)
+		r = lock(starter->conf, err);
 	for (size_t i = 0; i < PROGRAMS && r == 0; i++)
 		r = program_resolve_user(starter, &programs[i], err);
 	if (r == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
@@ -255,6 +322,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	watch(&starter, signals);
-	stop_all();
+	stop_all(&starter);
 	return 0;
 }

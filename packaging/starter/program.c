@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -110,32 +112,60 @@ static size_t spawn_arguments(const struct starter *starter, const char **argv, 
 	return n;
 }
 
-static void __attribute__((noreturn)) program_exec(const struct starter *starter, const struct program *program)
+/* The groups of a user of the system (hotdesk-auth may need `shadow`); a bare number has none but its own. */
+static int set_groups(const struct program *program)
 {
-	const char *argv[ARGS_MAX];
-	char path[PATH_MAX], numbers[4][24];
-	sigset_t none;
-	size_t n = 0;
+	const struct passwd *entry = getpwuid(program->uid);
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	setsid();
-	if (fs_path(path, sizeof(path), "%s/hotdesk-%s", starter->beside, program->name) < 0)
-		_exit(127);
-	argv[n++] = path;
+	return entry ? initgroups(entry->pw_name, program->gid) : setgroups(0, NULL);
+}
+
+static int become(const struct program *program)
+{
+	if (getuid() == 0 && program->uid != 0 &&
+	    (set_groups(program) < 0 || setresgid(program->gid, program->gid, program->gid) < 0 ||
+	     setresuid(program->uid, program->uid, program->uid) < 0))
+		return -errno;
+	/* A starter that was killed is followed by another one, which wants the port and the sockets. */
+	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ? -errno : 0;
+}
+
+static size_t program_arguments(const struct starter *starter, const struct program *program, const char **argv,
+				char numbers[4][24])
+{
+	size_t n = 1;
+
 	if (strcmp(program->name, "spawn") == 0) {
 		n = spawn_arguments(starter, argv, n, numbers);
 	} else if (starter->conf_path) {
 		argv[n++] = "--config";
 		argv[n++] = starter->conf_path;
 	}
-	argv[n] = NULL;
-	if (getuid() == 0 && program->uid != 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(program->gid, program->gid, program->gid) < 0 ||
-	     setresuid(program->uid, program->uid, program->uid) < 0)) {
-		log_error("hotdesk-%s: cannot become uid %u: %s", program->name, program->uid, strerror(errno));
+	return n;
+}
+
+static void __attribute__((noreturn))
+program_exec(const struct starter *starter, const struct program *program, pid_t parent)
+{
+	const char *argv[ARGS_MAX];
+	char path[PATH_MAX], numbers[4][24];
+	sigset_t none;
+	int r;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	if (fs_path(path, sizeof(path), "%s/hotdesk-%s", starter->beside, program->name) < 0)
+		_exit(127);
+	argv[0] = path;
+	argv[program_arguments(starter, program, argv, numbers)] = NULL;
+	r = become(program);
+	if (r < 0) {
+		log_error("hotdesk-%s: cannot become uid %u: %s", program->name, program->uid, strerror(-r));
 		_exit(127);
 	}
+	if (getppid() != parent)
+		_exit(0);
 	execv(path, (char *const *)argv);
 	log_error("%s: %s", path, strerror(errno));
 	_exit(127);
@@ -143,7 +173,7 @@ static void __attribute__((noreturn)) program_exec(const struct starter *starter
 
 int program_start(const struct starter *starter, struct program *program, uint64_t now, struct error *err)
 {
-	pid_t pid;
+	pid_t pid, parent = getpid();
 	int r = program_prepare(starter, program, err);
 
 	if (r < 0)
@@ -152,7 +182,7 @@ int program_start(const struct starter *starter, struct program *program, uint64
 	if (pid < 0)
 		return error_set_errno(err, -errno, "cannot make a process");
 	if (pid == 0)
-		program_exec(starter, program);
+		program_exec(starter, program, parent);
 	program->pid = pid;
 	program->started = now;
 	write_pid(starter, program);
