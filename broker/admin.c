@@ -14,7 +14,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define ADMIN_JSON_MAX (64 * 1024) /* of the arguments */
+#define ADMIN_JSON_MAX 65536u /* of the arguments */
 #define ADMIN_CALLS_MAX 64
 
 struct admin_server {
@@ -64,12 +64,6 @@ static void call_free(struct admin_call *call)
 	for (size_t i = 0; i < call->n_fds; i++)
 		close(call->fds[i]);
 	free(call);
-}
-
-static void call_freep(struct admin_call **call)
-{
-	if (*call)
-		call_free(*call);
 }
 
 static void call_end(struct admin_call *call)
@@ -186,44 +180,10 @@ static int read_arguments(const char *text, struct json_object **ret, struct err
 	enum json_tokener_error problem;
 
 	if (strlen(text) > ADMIN_JSON_MAX)
-		return error_set(err, -E2BIG, "the arguments are longer than %d bytes", ADMIN_JSON_MAX);
+		return error_set(err, -E2BIG, "the arguments are longer than %u bytes", ADMIN_JSON_MAX);
 	*ret = json_tokener_parse_verbose(text, &problem);
 	if (!*ret)
 		return error_set(err, -EINVAL, "the arguments are no JSON object");
-	return 0;
-}
-
-/* Reads and checks a Call message; the handler is not started yet. */
-static int call_new(struct admin_server *server, sd_bus_message *message, struct admin_call **ret,
-		    admin_handler *ret_start, struct error *err)
-{
-	_cleanup_(call_freep) struct admin_call *call = calloc(1, sizeof(*call));
-	const char *name = NULL, *text = NULL;
-	int r;
-
-	if (!call || server->n_calls >= ADMIN_CALLS_MAX)
-		return error_set(err, -EBUSY, "the broker has %u commands under way: try again in a moment",
-				 server->n_calls);
-	r = sd_bus_message_read(message, "ss", &name, &text);
-	if (r >= 0)
-		r = read_fds(message, call);
-	if (r < 0)
-		return error_set_errno(err, r, "the command could not be read");
-	call->command = admin_find_name(name);
-	*ret_start = handler_find(name);
-	if (!call->command || !*ret_start)
-		return error_set(err, -EOPNOTSUPP,
-				 "the broker does not know `%.64s`: use a hotdesk of its version (%s)", name,
-				 HOTDESK_VERSION);
-	r = read_arguments(text, &call->arguments, err);
-	if (r == 0)
-		r = admin_check(call->command, call->arguments, call->n_fds, err);
-	if (r < 0)
-		return r;
-	call->server = server;
-	call->broker = server->broker;
-	call->message = sd_bus_message_ref(message);
-	*ret = steal_ptr(call);
 	return 0;
 }
 
@@ -235,23 +195,62 @@ static uid_t peer_uid(sd_bus_message *message)
 	return uid;
 }
 
-static int method_call(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+/* Reads and checks a Call message; NULL and err when it is refused. */
+static admin_handler call_read(struct admin_call *call, struct error *err)
 {
-	struct admin_server *server = userdata;
-	struct admin_call *call = NULL;
-	admin_handler start = NULL;
-	struct error err = {0};
-	int r = call_new(server, message, &call, &start, &err);
+	admin_handler start;
+	const char *name = NULL, *text = NULL;
+	int r = sd_bus_message_read(call->message, "ss", &name, &text);
 
-	(void)ret_error;
-	if (r < 0)
-		return bus_reply_with_error(message, &err);
+	if (r >= 0)
+		r = read_fds(call->message, call);
+	if (r < 0) {
+		error_set_errno(err, r, "the command could not be read");
+		return NULL;
+	}
+	call->command = admin_find_name(name);
+	start = handler_find(name);
+	if (!call->command || !start) {
+		error_set(err, -EOPNOTSUPP, "the broker does not know `%.64s`: use a hotdesk of its version (%s)", name,
+			  HOTDESK_VERSION);
+		return NULL;
+	}
+	r = read_arguments(text, &call->arguments, err);
+	if (r == 0)
+		r = admin_check(call->command, call->arguments, call->n_fds, err);
+	return r < 0 ? NULL : start;
+}
+
+static struct admin_call *call_new(struct admin_server *server, sd_bus_message *message)
+{
+	struct admin_call *call = server->n_calls < ADMIN_CALLS_MAX ? calloc(1, sizeof(*call)) : NULL;
+
+	if (!call)
+		return NULL;
+	call->server = server;
+	call->broker = server->broker;
+	call->message = sd_bus_message_ref(message);
 	call->uid = peer_uid(message);
 	call->next = server->calls;
 	server->calls = call;
 	server->n_calls++;
-	r = start(call, &err);
-	if (r < 0)
+	return call;
+}
+
+static int method_call(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct admin_server *server = userdata;
+	struct admin_call *call = call_new(server, message);
+	admin_handler start;
+	struct error err = {0};
+
+	(void)ret_error;
+	if (!call) {
+		error_set(&err, -EBUSY, "the broker has %u commands under way: try again in a moment", server->n_calls);
+		return bus_reply_with_error(message, &err);
+	}
+	start = call_read(call, &err);
+	if (!start || start(call, &err) < 0)
 		admin_fail(call, &err);
 	return 1;
 }

@@ -5,24 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The value of `name`, written "name VALUE" or "name=VALUE"; NULL when argv[*at] is another word. *at moves over a
+/* The value of `name`, written "name VALUE" or "name=VALUE"; NULL when argv[*at], `word`, is another. *at moves over a
  * value. */
-static int option_value(int argc, char **argv, int *at, const char *name, const char **ret, struct error *err)
+static int option_value(const char *word, char **argv, int *at, const char *name, const char **ret, struct error *err)
 {
 	size_t length = strlen(name);
-	const char *word = argv[*at];
 
 	*ret = NULL;
 	if (strncmp(word, name, length) != 0 || (word[length] != '\0' && word[length] != '='))
 		return 0;
-	if (word[length] == '=') {
-		*ret = word + length + 1;
-		return 0;
-	}
-	if (*at + 1 >= argc)
-		return error_set(err, -EINVAL, "%s needs a value", name);
-	*ret = argv[++*at];
-	return 0;
+	*ret = word[length] == '=' ? word + length + 1 : argv[++*at];
+	return *ret ? 0 : error_set(err, -EINVAL, "%s needs a value", name);
 }
 
 static int set_output(const char *format, struct options *options, struct error *err)
@@ -34,17 +27,17 @@ static int set_output(const char *format, struct options *options, struct error 
 }
 
 /* One word at argv[*at]: an option of every command, or kept. */
-static int take_word(int argc, char **argv, int *at, struct options *options, struct error *err)
+static int take_word(char **argv, int *at, struct options *options, struct error *err)
 {
 	const char *word = argv[*at], *value = NULL;
-	int r = option_value(argc, argv, at, "--config", &value, err);
+	int r = option_value(word, argv, at, "--config", &value, err);
 
 	if (r == 0 && value) {
 		options->config = value;
 		return 0;
 	}
 	if (r == 0)
-		r = option_value(argc, argv, at, "-o", &value, err);
+		r = option_value(word, argv, at, "-o", &value, err);
 	if (r < 0 || value)
 		return r < 0 ? r : set_output(value, options, err);
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
@@ -60,14 +53,16 @@ int options_parse(int argc, char **argv, struct options *ret, struct error *err)
 {
 	struct options options = {.words = calloc((size_t)argc + 1, sizeof(char *))};
 	bool end = false;
-	int r = options.words ? 0 : error_set(err, -ENOMEM, "out of memory");
+	int r = 0;
 
+	if (!options.words)
+		return error_set(err, -ENOMEM, "out of memory");
 	for (int i = 1; r == 0 && i < argc; i++) {
 		end = end || strcmp(argv[i], "--") == 0;
 		if (end)
 			options.words[options.n_words++] = argv[i];
 		else
-			r = take_word(argc, argv, &i, &options, err);
+			r = take_word(argv, &i, &options, err);
 	}
 	if (r < 0) {
 		options_clear(&options);
