@@ -13,17 +13,30 @@
 
 #define PROMPTS_MAX 16 /* of one conversation call; Linux-PAM's own limit is 32 */
 
-/* The length of the UTF-8 sequence at text (RFC 3629), 0 when it is none. */
+/* The length of the UTF-8 sequence at text (RFC 3629, Unicode table 3-7), 0 when it is none. */
 static size_t utf8_sequence(const unsigned char *text)
 {
 	size_t length = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+	unsigned first = text[0];
 
-	if (text[0] >= 0x80 && (text[0] < 0xc2 || text[0] > 0xf4))
+	if (first < 0x80)
+		return 1;
+	if (first < 0xc2 || first > 0xf4)
 		return 0;
 	for (size_t i = 1; i < length; i++)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
+	/* Longer than need be, a surrogate, or behind U+10FFFF. */
+	if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) ||
+	    (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f))
+		return 0;
 	return length;
+}
+
+/* C0 and C1 control characters and DEL. */
+static int is_control(const unsigned char *at)
+{
+	return *at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
 }
 
 int attempt_name_valid(const char *name)
@@ -36,11 +49,27 @@ int attempt_name_valid(const char *name)
 	while (*at) {
 		size_t step = utf8_sequence(at);
 
-		if (step == 0 || *at < 0x20 || *at == 0x7f || *at == '/' || *at == ':')
+		if (step == 0 || is_control(at) || *at == '/' || *at == ':')
 			return 0;
 		at += step;
 	}
 	return 1;
+}
+
+void attempt_text_clean(char *text)
+{
+	while (*text) {
+		size_t step = utf8_sequence((unsigned char *)text);
+
+		if (step == 0)
+			step = 1;
+		else if (!is_control((unsigned char *)text)) {
+			text += step;
+			continue;
+		}
+		memset(text, '?', step);
+		text += step;
+	}
 }
 
 static void responses_free(struct pam_response *responses, int n)

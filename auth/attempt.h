@@ -39,6 +39,9 @@ struct attempt_result {
 /* Whether a name may be given to PAM: 1 to 255 bytes of UTF-8 without control characters, '/' and ':'. */
 int attempt_name_valid(const char *name);
 
+/* Replaces what is not UTF-8, and control characters, by '?', so that an old name service's text can be sent on. */
+void attempt_text_clean(char *text);
+
 /* The process' main: reads the request, asks PAM, answers. Returns the exit code. */
 int attempt_main(void);
 

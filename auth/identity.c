@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NSS_BUFFER_MAX (1u << 20)
+#define NSS_GROUP_MAX (1u << 24)
 
 /* 0 with *ret_found; the entry's strings live in *ret_buffer (the caller's). */
 static int user_by_name(const char *name, struct passwd *entry, char **ret_buffer, struct passwd **ret_found)
@@ -34,13 +35,34 @@ static int user_by_name(const char *name, struct passwd *entry, char **ret_buffe
 	return -ERANGE;
 }
 
+/* Groups hold their members' names: those of a whole company are large. */
+static int group_by_gid(gid_t gid, struct group *entry, char **ret_buffer, struct group **ret_found)
+{
+	for (size_t size = 4096; size <= NSS_GROUP_MAX; size *= 4) {
+		_cleanup_free_ char *buffer = malloc(size);
+		int r;
+
+		if (!buffer)
+			return -ENOMEM;
+		r = getgrgid_r(gid, entry, buffer, size, ret_found);
+		if (r == ERANGE)
+			continue;
+		if (r != 0 || !*ret_found)
+			return -ENOENT;
+		*ret_buffer = steal_ptr(buffer);
+		return 0;
+	}
+	return -ERANGE;
+}
+
+/* A group without a usable name gives no right, so it is left out. */
 static void add_group(gid_t gid, struct attempt_result *result)
 {
-	char buffer[NSS_BUFFER_MAX / 16];
+	_cleanup_free_ char *buffer = NULL;
 	struct group entry, *found = NULL;
 	size_t size;
 
-	if (getgrgid_r(gid, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
+	if (group_by_gid(gid, &entry, &buffer, &found) < 0 || !attempt_name_valid(found->gr_name))
 		return;
 	size = strlen(found->gr_name) + 1;
 	if (size > ATTEMPT_GROUPS_SIZE - result->groups_size)
@@ -81,6 +103,7 @@ int identity_look_up(const char *name, struct attempt_result *result)
 	/* The full name is GECOS' first field (passwd(5)). */
 	snprintf(result->full_name, sizeof(result->full_name), "%.*s", (int)strcspn(found->pw_gecos, ","),
 		 found->pw_gecos);
+	attempt_text_clean(result->full_name);
 	result->uid = found->pw_uid;
 	result->gid = found->pw_gid;
 	add_groups(found->pw_name, found->pw_gid, result);

@@ -172,7 +172,10 @@ static int running_late(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
+	if (!running->call)
+		return 0;
 	log_error("PAM did not answer for %s in time: see the modules of the service", running->name);
+	sd_event_source_set_enabled(running->io, SD_EVENT_OFF);
 	kill(running->pid, SIGKILL);
 	running_answer(running, AUTH_FAILED);
 	return 0;
@@ -371,9 +374,10 @@ void auth_server_free(struct auth_server *server)
 	if (!server)
 		return;
 	bus_server_free(server->bus);
-	while (server->running) {
-		kill(server->running->pid, SIGKILL);
-		running_drop(server->running);
+	for (struct running *running = server->running, *next; running; running = next) {
+		next = running->next;
+		kill(running->pid, SIGKILL);
+		running_free(running);
 	}
 	sd_event_unref(server->event);
 	free(server);

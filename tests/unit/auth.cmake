@@ -1,0 +1,1 @@
+unit_test(attempt hotdesk-auth-core)
