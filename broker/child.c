@@ -59,12 +59,14 @@ static void drop_start(struct child *child)
 
 static void ended(struct child *child)
 {
+	struct error err = child->err;
+
 	unlink(child->path);
 	child->pid = sd_event_source_disable_unref(child->pid);
 	child->timer = sd_event_source_disable_unref(child->timer);
 	drop_bus(child);
 	drop_start(child);
-	child->kind->ended(&child->err, child->userdata);
+	child->kind->ended(&err, child->userdata);
 }
 
 static void fail(struct child *child, const struct error *err)

@@ -363,6 +363,8 @@ int viewer_start(struct desktop *desktop, const struct viewer_row *row, const ch
 		if (viewer)
 			drop_unstarted(viewer);
 		store_viewer_delete(desktop->broker->store, row->slot);
+		if (desktop->n_viewers == 0)
+			desktop_set_session_state(desktop, SESSION_DISCONNECTED);
 		return r;
 	}
 	viewer->ready = ready;

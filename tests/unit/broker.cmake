@@ -1,2 +1,5 @@
 unit_test(assign hotdesk-broker-pure)
 unit_test(report hotdesk-broker-pure)
+
+unit_test(broker hotdesk-broker-core)
+target_sources(unit-broker PRIVATE broker_fake_host.c broker_fake_spawn.c)

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* hotdesk-spawn behind its client's functions; its displays and screens are servers in this process. */
+#include "common/bus.h"
+#include "display/screen/screen_api.h"
+#include "display/viewer/viewer_api.h"
+#include "tests/unit/broker_fakes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SLOTS 8
+#define QUEUE_MAX 64
+
+struct process {
+	struct fake_process shown;
+	enum spawn_kind kind;
+	struct bus_server *server;
+	int life[2]; /* the read end is the pidfd: at end of file the process is dead */
+	int stream_fd;
+};
+
+struct request {
+	enum spawn_op op;
+	enum spawn_kind kind;
+	uint32_t slot;
+	int signal;
+	char tag[SPAWN_TAG_MAX];
+	int fds[2];
+	size_t n_fds;
+	spawn_done_fn done;
+	void *userdata;
+};
+
+struct spawn_client {
+	sd_event_source *defer;
+	struct request queue[QUEUE_MAX];
+	size_t n;
+};
+
+static struct {
+	sd_event *event;
+	struct process processes[SPAWN_KINDS][SLOTS];
+} spawn;
+
+static int method_hello(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)userdata;
+	(void)ret_error;
+	return bus_method_hello(call, 1);
+}
+
+static int set_source(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	((struct process *)userdata)->shown.source = true;
+	return sd_bus_reply_method_return(call, "");
+}
+
+static int clear_source(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	((struct process *)userdata)->shown.source = false;
+	return sd_bus_reply_method_return(call, "");
+}
+
+static int add_display(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	((struct process *)userdata)->shown.n_displays++;
+	return sd_bus_reply_method_return(call, "");
+}
+
+static void take_text(struct process *process, const char *title, const char *detail)
+{
+	snprintf(process->shown.title, sizeof(process->shown.title), "%s", title);
+	snprintf(process->shown.detail, sizeof(process->shown.detail), "%s", detail);
+}
+
+static int set_status(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct process *process = userdata;
+	const char *title, *detail;
+	int percent, failed;
+
+	(void)ret_error;
+	sd_bus_message_read(call, "ssib", &title, &detail, &percent, &failed);
+	take_text(process, title, detail);
+	process->shown.failed = failed;
+	return sd_bus_reply_method_return(call, "");
+}
+
+static int close_viewer(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct process *process = userdata;
+	const char *title, *detail;
+	uint32_t linger;
+
+	(void)ret_error;
+	sd_bus_message_read(call, "ssu", &title, &detail, &linger);
+	take_text(process, title, detail);
+	process->shown.closed = true;
+	return sd_bus_reply_method_return(call, "");
+}
+
+static int display_status(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	return sd_bus_reply_method_return(call, "buu", (int)((struct process *)userdata)->shown.source, 800, 600);
+}
+
+static int screen_status(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	const struct process *process = userdata;
+
+	(void)ret_error;
+	return sd_bus_reply_method_return(call, "buuu", (int)process->shown.source, 1024, 768,
+					  process->shown.n_displays);
+}
+
+static const sd_bus_vtable DISPLAY[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetSource", "h", "", set_source, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ClearSource", "", "", clear_source, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetStatus", "ssib", "", set_status, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Close", "ssu", "", close_viewer, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Status", "", "buu", display_status, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable SCREEN[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetSource", "h", "", set_source, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("AddDisplay", "h", "", add_display, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Status", "", "buuu", screen_status, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END,
+};
+
+static int connected(sd_bus *bus, uid_t uid, void *userdata)
+{
+	const struct process *process = userdata;
+
+	(void)uid;
+	if (process->kind == SPAWN_DISPLAY)
+		return sd_bus_add_object_vtable(bus, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, DISPLAY, userdata);
+	return sd_bus_add_object_vtable(bus, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, SCREEN, userdata);
+}
+
+static const struct bus_server_ops OPS = {.connected = connected};
+
+static void end(struct process *process)
+{
+	if (!process->shown.alive)
+		return;
+	process->shown.alive = false;
+	bus_server_free(process->server);
+	process->server = NULL;
+	close(process->life[0]);
+	close(process->life[1]);
+	if (process->stream_fd >= 0)
+		close(process->stream_fd);
+}
+
+static int start(struct process *process, const struct request *request)
+{
+	int generation = process->shown.generation;
+
+	if (process->shown.alive)
+		return -EEXIST;
+	*process = (struct process){.kind = request->kind, .stream_fd = request->n_fds == 2 ? request->fds[0] : -1};
+	process->shown.alive = true;
+	process->shown.generation = generation + 1;
+	memcpy(process->shown.tag, request->tag, sizeof(process->shown.tag));
+	if (pipe2(process->life, O_CLOEXEC) < 0)
+		return -errno;
+	return bus_server_new(spawn.event, request->fds[request->n_fds - 1], &OPS, process, &process->server);
+}
+
+static void serve(const struct request *request)
+{
+	struct process *process = &spawn.processes[request->kind][request->slot];
+	struct spawn_reply reply = {.version = SPAWN_API_VERSION, .pid = 1};
+	struct error err = {0};
+	int pidfd = -1;
+
+	switch (request->op) {
+	case SPAWN_START:
+		reply.result = start(process, request);
+		break;
+	case SPAWN_GET:
+		reply.result = process->shown.alive ? 0 : -ESRCH;
+		break;
+	case SPAWN_SIGNAL:
+		end(process);
+		break;
+	case SPAWN_STATUS:
+		break;
+	}
+	if (reply.result >= 0 && (request->op == SPAWN_START || request->op == SPAWN_GET))
+		pidfd = fcntl(process->life[0], F_DUPFD_CLOEXEC, 3);
+	memcpy(reply.tag, process->shown.tag, sizeof(reply.tag));
+	err.code = reply.result;
+	if (request->done)
+		request->done(reply.result, &reply, pidfd, &err, request->userdata);
+	else if (pidfd >= 0)
+		close(pidfd);
+}
+
+static int turn(sd_event_source *source, void *userdata)
+{
+	struct spawn_client *client = userdata;
+	struct request request = client->queue[0];
+
+	if (client->n <= 1)
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (client->n == 0)
+		return 0;
+	memmove(client->queue, client->queue + 1, --client->n * sizeof(request));
+	serve(&request);
+	return 0;
+}
+
+int spawn_client_new(sd_event *event, const char *socket_path, struct spawn_client **ret)
+{
+	struct spawn_client *client = calloc(1, sizeof(*client));
+
+	(void)socket_path;
+	sd_event_add_defer(event, &client->defer, turn, client);
+	*ret = client;
+	return 0;
+}
+
+void spawn_client_free(struct spawn_client *client)
+{
+	if (!client)
+		return;
+	sd_event_source_disable_unref(client->defer);
+	free(client);
+}
+
+static int queue(struct spawn_client *client, const struct request *request)
+{
+	client->queue[client->n++] = *request;
+	return sd_event_source_set_enabled(client->defer, SD_EVENT_ON);
+}
+
+int spawn_client_start(struct spawn_client *client, enum spawn_kind kind, uint32_t slot, const char *tag,
+		       const char *const *argv, const int *fds, size_t n_fds, int stderr_index, spawn_done_fn done,
+		       void *userdata)
+{
+	struct request request = {
+	    .op = SPAWN_START, .kind = kind, .slot = slot, .n_fds = n_fds, .done = done, .userdata = userdata};
+
+	(void)argv;
+	(void)stderr_index;
+	snprintf(request.tag, sizeof(request.tag), "%s", tag);
+	for (size_t i = 0; i < n_fds; i++)
+		request.fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+	return queue(client, &request);
+}
+
+int spawn_client_get(struct spawn_client *client, enum spawn_kind kind, uint32_t slot, spawn_done_fn done,
+		     void *userdata)
+{
+	return queue(
+	    client, &(struct request){.op = SPAWN_GET, .kind = kind, .slot = slot, .done = done, .userdata = userdata});
+}
+
+int spawn_client_signal(struct spawn_client *client, enum spawn_kind kind, uint32_t slot, int signal,
+			spawn_done_fn done, void *userdata)
+{
+	return queue(
+	    client,
+	    &(struct request){
+		.op = SPAWN_SIGNAL, .kind = kind, .slot = slot, .signal = signal, .done = done, .userdata = userdata});
+}
+
+int spawn_client_status(struct spawn_client *client, spawn_done_fn done, void *userdata)
+{
+	return queue(client, &(struct request){.op = SPAWN_STATUS, .done = done, .userdata = userdata});
+}
+
+void spawn_client_forget(struct spawn_client *client, void *userdata)
+{
+	for (size_t i = 0; i < client->n; i++)
+		if (client->queue[i].userdata == userdata)
+			client->queue[i].done = NULL;
+}
+
+void fakes_new(sd_event *event)
+{
+	memset(&spawn, 0, sizeof(spawn));
+	fake_host_reset();
+	spawn.event = event;
+}
+
+void fakes_free(void)
+{
+	for (int kind = 0; kind < SPAWN_KINDS; kind++)
+		for (size_t slot = 0; slot < SLOTS; slot++)
+			end(&spawn.processes[kind][slot]);
+	fake_host_reset();
+}
+
+struct fake_process *fake_process(enum spawn_kind kind, uint32_t slot)
+{
+	return &spawn.processes[kind][slot].shown;
+}
+
+size_t fake_processes(enum spawn_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t slot = 0; slot < SLOTS; slot++)
+		n += spawn.processes[kind][slot].shown.alive;
+	return n;
+}
+
+void fake_kill(enum spawn_kind kind, uint32_t slot)
+{
+	end(&spawn.processes[kind][slot]);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The broker's neighbours in the test's own process: host, auth and spawn behind their clients' functions, displays and
+ * screens as D-Bus servers on the sockets they were given. They outlive a broker, so that its restart can be tested.
+ */
+#ifndef BROKER_FAKES_H
+#define BROKER_FAKES_H
+
+#include "common/spawn_client.h"
+#include "host/host_client.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct fake_process {
+	bool alive;
+	int generation; /* counts the starts in this slot */
+	char tag[SPAWN_TAG_MAX];
+	char title[64], detail[512]; /* display: last SetStatus or Close */
+	bool failed, closed;
+	bool source;         /* display or screen: has one */
+	unsigned n_displays; /* screen: AddDisplay calls */
+};
+
+void fakes_new(sd_event *event);
+void fakes_free(void);
+
+/* Alive or not, of the last start in that slot. */
+struct fake_process *fake_process(enum spawn_kind kind, uint32_t slot);
+size_t fake_processes(enum spawn_kind kind);
+void fake_kill(enum spawn_kind kind, uint32_t slot);
+
+/* "" where the host has nothing of it. Starts fail with this reason from now on; NULL: they work. */
+const char *fake_host_state(const char *id);
+void fake_host_fail(const char *reason);
+/* QEMU died ("crash") or the guest shut down ("guest-shutdown"). */
+void fake_host_stopped(const char *id, const char *cause);
+size_t fake_host_desktops(void);
+void fake_host_leave(void);
+void fake_host_return(void);
+
+void fake_host_reset(void);
+
+/* Answers of auth are held back, or given now. The number of attempts under way. */
+void fake_auth_hold(bool hold);
+size_t fake_auth_attempts(void);
+
+#endif

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The whole broker on a real store, against the neighbours of broker_fakes.h. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "broker/broker.h"
+#include "broker/desktop.h"
+#include "broker/gate_api.h"
+#include "broker/viewer.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/packet.h"
+#include "tests/unit/broker_fakes.h"
+
+#define TURNS 20000 /* of at most 1 ms each: never reached unless something is wrong */
+
+struct world {
+	char directory[64];
+	sd_event *event;
+	struct conf *conf;
+	struct broker *broker;
+	bool hold; /* auth does not answer */
+};
+
+static struct world world;
+
+#define until(condition)                                                                                               \
+	do {                                                                                                           \
+		int turns_ = 0;                                                                                        \
+		while (!(condition)) {                                                                                 \
+			if (++turns_ > TURNS)                                                                          \
+				fail_msg("never: %s", #condition);                                                     \
+			pump(1000);                                                                                    \
+		}                                                                                                      \
+	} while (0)
+
+static void pump(uint64_t usec)
+{
+	if (!world.hold)
+		fake_auth_hold(false);
+	assert_true(sd_event_run(world.event, usec) >= 0);
+}
+
+/* Until nothing is left to do at once. */
+static void settle(void)
+{
+	for (int idle = 0; idle < 20;) {
+		if (!world.hold)
+			fake_auth_hold(false);
+		idle = sd_event_run(world.event, 1000) > 0 ? 0 : idle + 1;
+	}
+}
+
+static void start_broker(void)
+{
+	struct error err = {0};
+
+	if (broker_new(world.event, world.conf, &world.broker, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void restart_broker(void)
+{
+	broker_free(world.broker);
+	start_broker();
+	settle();
+}
+
+static int set_up(void **state)
+{
+	char text[256], path[128];
+	struct error err = {0};
+
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	strcpy(world.directory, "/tmp/hotdesk-broker-XXXXXX");
+	assert_non_null(mkdtemp(world.directory));
+	snprintf(path, sizeof(path), "%s/run/broker", world.directory);
+	assert_int_equal(fs_mkdir_p(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/state/broker", world.directory);
+	assert_int_equal(fs_mkdir_p(path, 0700), 0);
+	snprintf(text, sizeof(text), "[paths]\nruntime-dir = %s/run\nstate-dir = %s/state\n", world.directory,
+		 world.directory);
+	assert_int_equal(conf_parse("test", text, strlen(text), &world.conf, &err), 0);
+	assert_true(sd_event_new(&world.event) >= 0);
+	fakes_new(world.event);
+	start_broker();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	broker_free(world.broker);
+	fakes_free();
+	sd_event_unref(world.event);
+	conf_free(world.conf);
+	return fs_remove_tree(world.directory);
+}
+
+static void make_pool(enum pool_kind kind, uint32_t max, uint32_t min_spare)
+{
+	struct pool pool = {.name = "desk",
+			    .image = "tiny",
+			    .kind = kind,
+			    .memory_mib = 256,
+			    .vcpus = 1,
+			    .max = max,
+			    .min_spare = min_spare};
+	struct entitlement entitlement = {.pool = "desk", .kind = ENTITLED_GROUP, .name = "staff"};
+
+	assert_int_equal(store_pool_insert(world.broker->store, &pool), 0);
+	assert_int_equal(store_entitlement_insert(world.broker->store, &entitlement), 0);
+	broker_pools_changed(world.broker);
+	settle();
+}
+
+/* A gate's connection that has sent its login. */
+static int knock(const char *name)
+{
+	struct gate_login login = {.version = GATE_API_VERSION, .peer = "192.0.2.1 4711"};
+	_cleanup_close_ int password = memfd_create("password", MFD_CLOEXEC);
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/run/broker/gate.sock", world.directory);
+	fd = packet_connect(path);
+	assert_true(fd >= 0);
+	snprintf(login.name, sizeof(login.name), "%s", name);
+	assert_int_equal(packet_send(fd, &login, sizeof(login), &password, 1), 0);
+	assert_int_equal(fd_set_nonblock(fd, 1), 0);
+	return fd;
+}
+
+/* Waits for the answer; the stream, or -1 with the reason. */
+static int answer_of(int gate, struct gate_result *ret)
+{
+	int stream = -1, r = -EAGAIN;
+	size_t n = 0;
+
+	until((r = packet_recv(gate, ret, sizeof(*ret), &stream, 1, &n)) != -EAGAIN);
+	assert_int_equal(r, 1);
+	assert_int_equal(ret->status == GATE_OK, n == 1);
+	close(gate);
+	return stream;
+}
+
+static int log_in(const char *name)
+{
+	struct gate_result result;
+	int stream = answer_of(knock(name), &result);
+
+	assert_int_equal(result.status, GATE_OK);
+	settle();
+	return stream;
+}
+
+static struct desktop *first_desktop(void)
+{
+	return desktops_first(world.broker->desktops);
+}
+
+static size_t count_desktops(void)
+{
+	struct desktop_row *rows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(store_desktops(world.broker->store, NULL, &rows, &n), 0);
+	free(rows);
+	return n;
+}
+
+static size_t count_viewers(void)
+{
+	struct viewer_row *rows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(store_viewers(world.broker->store, &rows, &n), 0);
+	free(rows);
+	return n;
+}
+
+static void a_login_gets_a_desktop_and_its_picture(void **state)
+{
+	_cleanup_close_ int stream = -1;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 0);
+	stream = log_in("alice");
+	assert_int_equal(count_desktops(), 1);
+	assert_string_equal(first_desktop()->row.owner, "alice");
+	assert_int_equal(first_desktop()->session.state, SESSION_ACTIVE);
+	assert_true(first_desktop()->session.uid >= 200000);
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_int_equal(fake_process(SPAWN_SCREEN, first_desktop()->row.slot)->n_displays, 1);
+}
+
+static void a_wrong_password_is_refused(void **state)
+{
+	struct gate_result result;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 0);
+	assert_int_equal(answer_of(knock("mallory"), &result), -1);
+	assert_string_equal(result.reason, "Wrong user name or password.");
+	assert_int_equal(count_desktops(), 0);
+	assert_int_equal(fake_processes(SPAWN_DISPLAY), 0);
+}
+
+static void one_user_twice_at_once_shares_one_desktop(void **state)
+{
+	struct gate_result result;
+	int gates[2], streams[2];
+
+	(void)state;
+	make_pool(POOL_FLOATING, 4, 0);
+	world.hold = true;
+	gates[0] = knock("alice");
+	gates[1] = knock("alice");
+	until(fake_auth_attempts() == 2);
+	world.hold = false;
+	for (int i = 0; i < 2; i++)
+		streams[i] = answer_of(gates[i], &result);
+	settle();
+	assert_int_equal(count_desktops(), 1);
+	assert_int_equal(count_viewers(), 2);
+	assert_int_equal(first_desktop()->n_viewers, 2);
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->source && fake_process(SPAWN_DISPLAY, 1)->source);
+	close(streams[0]);
+	close(streams[1]);
+}
+
+static void a_full_pool_refuses_the_next_user(void **state)
+{
+	_cleanup_close_ int stream = -1;
+	struct gate_result result;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	stream = log_in("alice");
+	assert_int_equal(answer_of(knock("bob"), &result), -1);
+	assert_non_null(strstr(result.reason, "1 of 1"));
+	assert_int_equal(count_desktops(), 1);
+}
+
+static void a_gate_that_goes_away_cancels_its_login(void **state)
+{
+	int gate;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	world.hold = true;
+	gate = knock("alice");
+	until(fake_auth_attempts() == 1);
+	close(gate);
+	until(fake_auth_attempts() == 0);
+	world.hold = false;
+	settle();
+	assert_int_equal(count_desktops(), 0);
+}
+
+static void a_viewer_that_leaves_finds_its_desktop_again(void **state)
+{
+	_cleanup_close_ int first = -1, second = -1;
+	struct desktop *desktop;
+	int64_t session;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 0);
+	first = log_in("alice");
+	desktop = first_desktop();
+	session = desktop->session.id;
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(desktop->session.state == SESSION_DISCONNECTED);
+	assert_int_equal(count_viewers(), 0);
+	assert_string_equal(fake_host_state(desktop->row.id), "ready");
+	second = log_in("alice");
+	assert_ptr_equal(first_desktop(), desktop);
+	assert_int_equal(desktop->session.id, session);
+	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	/* What screen told when the viewer left. */
+	assert_int_equal(desktop->row.width, 1024);
+}
+
+static void a_floating_desktop_that_dies_is_made_anew_under_its_viewer(void **state)
+{
+	_cleanup_close_ int stream = -1;
+	struct desktop *desktop;
+	int64_t session;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	stream = log_in("alice");
+	desktop = first_desktop();
+	session = desktop->session.id;
+	fake_host_stopped(desktop->row.id, "crash");
+	until(!fake_process(SPAWN_DISPLAY, 0)->source);
+	until(desktop->state == DESKTOP_ABSENT);
+	until(desktop->state == DESKTOP_READY && fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_int_equal(fake_process(SPAWN_DISPLAY, 0)->generation, 1);
+	assert_int_equal(first_desktop()->session.id, session);
+	assert_string_equal(desktop->row.owner, "alice");
+	assert_int_equal(count_desktops(), 1);
+	assert_int_equal(desktop->boot, 1); /* of the fresh clone */
+}
+
+static void a_dedicated_desktop_that_dies_is_started_again(void **state)
+{
+	_cleanup_close_ int stream = -1;
+	struct desktop *desktop;
+
+	(void)state;
+	make_pool(POOL_DEDICATED, 1, 0);
+	stream = log_in("alice");
+	desktop = first_desktop();
+	fake_host_stopped(desktop->row.id, "crash");
+	until(desktop->state == DESKTOP_READY && desktop->boot == 2);
+	until(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_int_equal(desktop->row.wanted, WANTED_RUNNING);
+}
+
+static void three_failures_end_in_a_reason(void **state)
+{
+	_cleanup_close_ int first = -1, second = -1;
+	struct desktop *desktop;
+	char id[HOST_DESKTOP_ID_MAX];
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	fake_host_fail("The disk is full.");
+	first = log_in("alice");
+	desktop = first_desktop();
+	strcpy(id, desktop->row.id);
+	until(fake_process(SPAWN_DISPLAY, 0)->failed);
+	assert_non_null(strstr(fake_process(SPAWN_DISPLAY, 0)->detail, "The disk is full."));
+	assert_true(desktop_is_failed(desktop));
+	until(desktop->state == DESKTOP_STOPPED);
+	/* Mended: the next login gets a fresh one in its place. */
+	fake_host_fail(NULL);
+	second = log_in("alice");
+	until(fake_process(SPAWN_DISPLAY, 1)->source);
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->closed);
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(count_desktops() == 1);
+	assert_string_not_equal(first_desktop()->row.id, id);
+	assert_int_equal(fake_host_desktops(), 1);
+}
+
+static void logging_off_removes_a_floating_desktop(void **state)
+{
+	_cleanup_close_ int stream = -1;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	stream = log_in("alice");
+	fake_host_stopped(first_desktop()->row.id, "guest-shutdown");
+	until(fake_process(SPAWN_DISPLAY, 0)->closed);
+	assert_string_equal(fake_process(SPAWN_DISPLAY, 0)->title, "You have logged off");
+	until(fake_host_desktops() == 0);
+	/* The row goes with the last viewer. */
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(count_desktops() == 0);
+	assert_null(first_desktop());
+	assert_int_equal(count_viewers(), 0);
+}
+
+static void logging_off_keeps_a_dedicated_desktop(void **state)
+{
+	_cleanup_close_ int first = -1, second = -1;
+	struct desktop *desktop;
+
+	(void)state;
+	make_pool(POOL_DEDICATED, 1, 0);
+	first = log_in("alice");
+	desktop = first_desktop();
+	fake_host_stopped(desktop->row.id, "guest-shutdown");
+	until(fake_process(SPAWN_DISPLAY, 0)->closed);
+	fake_kill(SPAWN_DISPLAY, 0);
+	settle();
+	assert_int_equal(desktop->session.id, 0);
+	assert_string_equal(fake_host_state(desktop->row.id), "stopped");
+	second = log_in("alice");
+	assert_ptr_equal(first_desktop(), desktop);
+	until(desktop->state == DESKTOP_READY);
+	assert_int_equal(count_desktops(), 1);
+}
+
+static void a_killed_broker_finds_everything_again(void **state)
+{
+	_cleanup_close_ int stream = -1;
+	int64_t session;
+	uint32_t slot;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 0);
+	stream = log_in("alice");
+	session = first_desktop()->session.id;
+	slot = first_desktop()->row.slot;
+	restart_broker();
+	until(first_desktop()->state == DESKTOP_READY);
+	assert_int_equal(first_desktop()->session.id, session);
+	assert_int_equal(first_desktop()->session.state, SESSION_ACTIVE);
+	assert_int_equal(fake_process(SPAWN_DISPLAY, 0)->generation, 1);
+	assert_int_equal(fake_process(SPAWN_SCREEN, slot)->generation, 1);
+	assert_int_equal(fake_process(SPAWN_SCREEN, slot)->n_displays, 1);
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	/* And it watches again. */
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(first_desktop()->session.state == SESSION_DISCONNECTED);
+}
+
+static void what_ended_while_no_broker_ran_is_cleaned_up(void **state)
+{
+	_cleanup_close_ int alice = -1, bob = -1;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 0);
+	alice = log_in("alice");
+	bob = log_in("bob");
+	broker_free(world.broker);
+	fake_kill(SPAWN_DISPLAY, 0);
+	/* A stranger has the other's slot. */
+	strcpy(fake_process(SPAWN_DISPLAY, 1)->tag, "somebody-else");
+	start_broker();
+	until(count_viewers() == 0);
+	until(fake_processes(SPAWN_DISPLAY) == 0);
+	settle();
+	assert_int_equal(count_desktops(), 2);
+	for (struct desktop *at = first_desktop(); at; at = at->next)
+		assert_int_equal(at->session.state, SESSION_DISCONNECTED);
+}
+
+static void a_remake_goes_on_after_a_restart(void **state)
+{
+	_cleanup_close_ int stream = -1;
+	int64_t session;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	stream = log_in("alice");
+	session = first_desktop()->session.id;
+	fake_host_stopped(first_desktop()->row.id, "crash");
+	assert_int_equal(first_desktop()->row.wanted, WANTED_ABSENT);
+	restart_broker();
+	until(first_desktop()->state == DESKTOP_READY);
+	assert_int_equal(first_desktop()->row.wanted, WANTED_RUNNING);
+	assert_int_equal(first_desktop()->session.id, session);
+	until(fake_process(SPAWN_DISPLAY, 0)->source);
+}
+
+static void a_screen_that_dies_is_replaced(void **state)
+{
+	_cleanup_close_ int stream = -1;
+	uint32_t slot;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	stream = log_in("alice");
+	slot = first_desktop()->row.slot;
+	fake_kill(SPAWN_SCREEN, slot);
+	until(fake_process(SPAWN_SCREEN, slot)->generation == 2);
+	until(fake_process(SPAWN_SCREEN, slot)->n_displays == 1 && fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_int_equal(fake_process(SPAWN_DISPLAY, 0)->generation, 1);
+}
+
+static void spares_are_kept_and_remade_below_max(void **state)
+{
+	_cleanup_close_ int alice = -1, bob = -1;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 1);
+	assert_int_equal(count_desktops(), 1);
+	assert_string_equal(first_desktop()->row.owner, "");
+	until(first_desktop()->state == DESKTOP_READY);
+	alice = log_in("alice");
+	assert_string_equal(first_desktop()->row.owner, "alice");
+	until(count_desktops() == 2);
+	bob = log_in("bob");
+	settle();
+	assert_int_equal(count_desktops(), 2);
+	/* A log-off makes room for a spare again. */
+	fake_host_stopped(first_desktop()->row.id, "guest-shutdown");
+	until(fake_process(SPAWN_DISPLAY, 0)->closed);
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(first_desktop() && strcmp(first_desktop()->row.owner, "bob") == 0 && first_desktop()->next &&
+	      first_desktop()->next->row.owner[0] == '\0' && !first_desktop()->next->next);
+}
+
+static void a_host_that_comes_back_changes_nothing(void **state)
+{
+	_cleanup_close_ int stream = -1;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	stream = log_in("alice");
+	fake_host_leave();
+	settle();
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	fake_host_return();
+	settle();
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_int_equal(fake_process(SPAWN_SCREEN, first_desktop()->row.slot)->n_displays, 1);
+	assert_int_equal(first_desktop()->boot, 1);
+}
+
+static void command_done(int r, const struct error *err, void *userdata)
+{
+	(void)err;
+	assert_int_equal(r, 0);
+	*(bool *)userdata = true;
+}
+
+static void commands_wait_for_their_end(void **state)
+{
+	_cleanup_close_ int alice = -1, again = -1;
+	char id[HOST_DESKTOP_ID_MAX];
+	struct error err = {0};
+	bool done = false;
+
+	(void)state;
+	make_pool(POOL_DEDICATED, 2, 0);
+	alice = log_in("alice");
+	strcpy(id, first_desktop()->row.id);
+	assert_int_equal(broker_desktop_stop(world.broker, "nobody", false, command_done, &done, &err), -ENOENT);
+	assert_int_equal(broker_desktop_stop(world.broker, id, false, command_done, &done, &err), 0);
+	assert_false(done);
+	until(done);
+	assert_string_equal(fake_host_state(id), "stopped");
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->closed);
+	fake_kill(SPAWN_DISPLAY, 0);
+	settle();
+	again = log_in("alice");
+	done = false;
+	assert_int_equal(
+	    broker_session_kill(world.broker, first_desktop()->session.id, "Bye.", command_done, &done, &err), 0);
+	until(done && fake_process(SPAWN_DISPLAY, 0)->closed);
+	assert_string_equal(fake_process(SPAWN_DISPLAY, 0)->detail, "Bye.");
+	done = false;
+	assert_int_equal(broker_desktop_delete(world.broker, id, command_done, &done, &err), 0);
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(done);
+	assert_int_equal(count_desktops(), 0);
+	assert_int_equal(fake_host_desktops(), 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(a_login_gets_a_desktop_and_its_picture),
+	    CASE(a_wrong_password_is_refused),
+	    CASE(one_user_twice_at_once_shares_one_desktop),
+	    CASE(a_full_pool_refuses_the_next_user),
+	    CASE(a_gate_that_goes_away_cancels_its_login),
+	    CASE(a_viewer_that_leaves_finds_its_desktop_again),
+	    CASE(a_floating_desktop_that_dies_is_made_anew_under_its_viewer),
+	    CASE(a_dedicated_desktop_that_dies_is_started_again),
+	    CASE(three_failures_end_in_a_reason),
+	    CASE(logging_off_removes_a_floating_desktop),
+	    CASE(logging_off_keeps_a_dedicated_desktop),
+	    CASE(a_killed_broker_finds_everything_again),
+	    CASE(what_ended_while_no_broker_ran_is_cleaned_up),
+	    CASE(a_remake_goes_on_after_a_restart),
+	    CASE(a_screen_that_dies_is_replaced),
+	    CASE(spares_are_kept_and_remade_below_max),
+	    CASE(a_host_that_comes_back_changes_nothing),
+	    CASE(commands_wait_for_their_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
