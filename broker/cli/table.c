@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "broker/cli/table.h"
 
-#include "common/cleanup.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -125,22 +124,28 @@ static size_t column_width(const struct table *table, size_t column)
 	return widest;
 }
 
+static void print_row(const struct table *table, size_t row, const size_t *widths, FILE *out)
+{
+	for (size_t c = 0; c < table->columns && row + c < table->n; c++) {
+		const char *cell = table->cells[row + c];
+		bool last = c + 1 == table->columns;
+
+		fputs(cell, out);
+		if (!last)
+			fprintf(out, "%*s", (int)(widths[c] - text_width(cell) + TABLE_GAP), "");
+	}
+	fputc('\n', out);
+}
+
 void table_print(const struct table *table, FILE *out)
 {
-	_cleanup_free_ size_t *widths = calloc(table->columns, sizeof(*widths));
+	size_t *widths = calloc(table->columns, sizeof(*widths));
 
 	if (!widths)
 		return;
 	for (size_t c = 0; c < table->columns; c++)
 		widths[c] = column_width(table, c);
-	for (size_t i = 0; i < table->n; i++) {
-		size_t column = i % table->columns;
-		bool last = column + 1 == table->columns;
-
-		fputs(table->cells[i], out);
-		if (last)
-			fputc('\n', out);
-		else
-			fprintf(out, "%*s", (int)(widths[column] - text_width(table->cells[i]) + TABLE_GAP), "");
-	}
+	for (size_t row = 0; row < table->n; row += table->columns)
+		print_row(table, row, widths, out);
+	free(widths);
 }

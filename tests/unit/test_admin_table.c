@@ -17,7 +17,7 @@
 /* Splits a line at blanks and parses what stands behind the command's name. */
 static int parse(const char *line, struct json_object **ret, struct error *err)
 {
-	char copy[4096], *words[WORDS_MAX], *save = NULL;
+	char copy[4096], *words[WORDS_MAX] = {NULL}, *save = NULL;
 	const struct admin_command *command;
 	int n = 0, used;
 

@@ -272,7 +272,7 @@ static void events_are_capped(void **state)
 	for (int i = 0; i < STORE_EVENTS_MAX + 25; i++)
 		assert_int_equal(store_event_add(f->store, &event), 0);
 	assert_int_equal(store_commit(f->store), 0);
-	assert_int_equal(store_events(f->store, STORE_EVENTS_MAX * 2, &rows, &n), 0);
+	assert_int_equal(store_events(f->store, 2 * (size_t)STORE_EVENTS_MAX, &rows, &n), 0);
 	assert_int_equal(n, STORE_EVENTS_MAX);
 	assert_int_equal(rows[0].id, STORE_EVENTS_MAX + 25);
 	assert_string_equal(rows[0].text, "logged in");
@@ -335,16 +335,8 @@ static void names_are_checked(void **state)
 	struct fixture *f = *state;
 	static const char *const bad[] = {"",    "-a",   "Office", "a b",
 					  "a/b", "../x", "ä",      "123456789012345678901234567890123"};
-	static const char *const bad_users[] = {"",
-						"a\nb",
-						"a\x7f",
-						"\xc3",
-						"\xc0\xaf",
-						"\xed\xa0\x80",
-						"a\xe2\x80\xae"
-						"b",
-						"\xf4\x90\x80\x80",
-						"\xc2\x85"};
+	static const char *const bad_users[] = {
+	    "", "a\nb", "a\x7f", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "a\xe2\x80\xae-b", "\xf4\x90\x80\x80", "\xc2\x85"};
 	static const char *const users[] = {"anna", "DOM\\anna", "anna@example.org", "Zoë", "名前", "a b"};
 	struct pool pool = office;
 
@@ -411,7 +403,7 @@ static void damaged_page_is_refused(void **state)
 	add_pool(f);
 	store_close(steal_ptr(f->store));
 	assert_int_equal(fs_read_file(f->path, 1 << 20, &data, &size), 0);
-	assert_true(size > 3 * 4096);
+	assert_true(size > 12288);
 	memset(data + 4096, 0x5a, 8192);
 	assert_int_equal(fs_write_atomic(f->path, data, size, 0600), 0);
 	assert_int_equal(store_open(f->path, &f->store, &err), -EUCLEAN);
