@@ -111,25 +111,31 @@ static void format_bytes(int64_t bytes, char *buffer, size_t size)
 	snprintf(buffer, size, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-/* "a, b, c" or "key 2, other 1"; empty as "". */
-static void format_members(struct json_object *value, char *buffer, size_t size)
+/* Adds ", TEXT" to what the buffer has. */
+static void append(char *buffer, size_t size, const char *key, const char *text)
 {
-	bool is_array = json_object_is_type(value, json_type_array);
-	size_t n = is_array ? json_object_array_length(value) : 0, used = 0;
+	size_t used = strlen(buffer);
 
-	buffer[0] = '\0';
-	for (size_t i = 0; i < n && used < size; i++)
-		used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? ", " : "",
-					 json_object_get_string(json_object_array_get_idx(value, i)));
-	if (is_array)
+	snprintf(buffer + used, size - used, "%s%s%s%s", used ? ", " : "", key, *key ? " " : "", text ? text : "-");
+}
+
+/* "a, b, c" or "key 2, other 1"; the members of an object in it stand among its own. */
+static void append_members(struct json_object *value, char *buffer, size_t size)
+{
+	size_t n = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		append(buffer, size, "", json_object_get_string(json_object_array_get_idx(value, i)));
+	if (!json_object_is_type(value, json_type_object))
 		return;
 	json_object_object_foreach(value, key, member)
 	{
-		if (used < size)
-			used += (size_t)snprintf(buffer + used, size - used, "%s%s %s", used ? ", " : "", key,
-						 json_object_is_type(member, json_type_boolean)
-						     ? (json_object_get_boolean(member) ? "runs" : "DOES NOT ANSWER")
-						     : json_object_get_string(member));
+		if (json_object_is_type(member, json_type_object))
+			append_members(member, buffer, size);
+		else if (json_object_is_type(member, json_type_boolean))
+			append(buffer, size, key, json_object_get_boolean(member) ? "runs" : "DOES NOT ANSWER");
+		else
+			append(buffer, size, key, json_object_get_string(member));
 	}
 }
 
@@ -144,7 +150,8 @@ static void format_plain(struct json_object *value, char *buffer, size_t size)
 		break;
 	case json_type_array:
 	case json_type_object:
-		format_members(value, buffer, size);
+		buffer[0] = '\0';
+		append_members(value, buffer, size);
 		break;
 	default:
 		snprintf(buffer, size, "%s", json_object_get_string(value));
@@ -164,6 +171,10 @@ static void format_time(struct json_object *value, char *buffer, size_t size)
 
 static void format_value(enum format format, struct json_object *value, char *buffer, size_t size)
 {
+	if (!value) {
+		buffer[0] = '\0';
+		return;
+	}
 	switch (format) {
 	case BYTES:
 		format_bytes(json_object_get_int64(value), buffer, size);

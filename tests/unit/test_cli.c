@@ -100,10 +100,13 @@ static void one_thing_is_lines(void **state)
 	assert_view("host show",
 		    "{\"accel\":\"tcg\",\"memory_free_mib\":512,\"nat\":false,\"users\":[\"a\",\"b\"],\"x\":null}",
 		    "accel        tcg\nmemory free  512 MiB\nnat          no\nusers        a, b\nx            -\n", "");
-	assert_view(
-	    "status", "{\"programs\":{\"gate\":true,\"auth\":false},\"pools\":[{\"name\":\"p\",\"desktops\":2}]}",
-	    "programs  gate runs, auth DOES NOT ANSWER\n\nPOOL  DESKTOPS  SPARES  MAX\np     2         -       -\n",
-	    "");
+	assert_view("status",
+		    "{\"programs\":{\"gate\":true,\"auth\":false},"
+		    "\"desktops\":{\"total\":3,\"states\":{\"ready\":2,\"booting\":1}},\"pools\":[{\"name\":\"p\","
+		    "\"desktops\":2}]}",
+		    "programs  gate runs, auth DOES NOT ANSWER\ndesktops  total 3, ready 2, booting 1\n\nPOOL  "
+		    "DESKTOPS  SPARES  MAX\np     2         -       -\n",
+		    "");
 }
 
 int main(void)
