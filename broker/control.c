@@ -36,15 +36,17 @@ struct host_client *broker_host(struct broker *broker)
 	return broker->host;
 }
 
-static int find_to_end(struct broker *broker, const char *id, struct desktop **ret, struct error *err)
+/* NULL: err says why. */
+static struct desktop *find_to_end(struct broker *broker, const char *id, struct error *err)
 {
-	*ret = desktop_find(broker->desktops, id);
-	if (!*ret)
-		return error_set(err, -ENOENT, "There is no desktop %s: see `hotdesk desktop list`.", id);
-	if (!sync_connected(broker->sync))
-		return error_set(err, -ENOTCONN,
-				 "hotdesk-host does not run, so no desktop can be stopped: start it and try again.");
-	return 0;
+	struct desktop *desktop = desktop_find(broker->desktops, id);
+
+	if (!desktop)
+		error_set(err, -ENOENT, "There is no desktop %s: see `hotdesk desktop list`.", id);
+	else if (!sync_connected(broker->sync))
+		error_set(err, -ENOTCONN,
+			  "hotdesk-host does not run, so no desktop can be stopped: start it and try again.");
+	return err->code < 0 ? NULL : desktop;
 }
 
 static int wait_or_fail(struct broker *broker, enum waiter_kind kind, const char *id, broker_done_fn done,
@@ -65,10 +67,12 @@ int broker_desktop_stop(struct broker *broker, const char *id, bool force, broke
 {
 	char name[HOST_DESKTOP_ID_MAX];
 	struct desktop *desktop;
-	int r = find_to_end(broker, id, &desktop, err);
+	int r;
 
-	if (r < 0)
-		return r;
+	*err = (struct error){0};
+	desktop = find_to_end(broker, id, err);
+	if (!desktop)
+		return err->code;
 	memcpy(name, desktop->row.id, sizeof(name));
 	if (!desktop_is_leaving(desktop)) {
 		r = lifecycle_end(desktop, false, "Your desktop was stopped",
@@ -86,10 +90,12 @@ int broker_desktop_delete(struct broker *broker, const char *id, broker_done_fn 
 {
 	char name[HOST_DESKTOP_ID_MAX];
 	struct desktop *desktop;
-	int r = find_to_end(broker, id, &desktop, err);
+	int r;
 
-	if (r < 0)
-		return r;
+	*err = (struct error){0};
+	desktop = find_to_end(broker, id, err);
+	if (!desktop)
+		return err->code;
 	memcpy(name, desktop->row.id, sizeof(name));
 	if (!desktop_is_leaving(desktop)) {
 		r = lifecycle_end(desktop, true, "Your desktop was removed", "An administrator removed it.");

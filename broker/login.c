@@ -67,12 +67,24 @@ static void login_drop(struct login *login)
 	login_free(login);
 }
 
+/* Cut in front of a UTF-8 sequence that does not fit. */
+static void copy_reason(char *to, size_t size, const char *reason)
+{
+	size_t n = strlen(reason);
+
+	if (n >= size)
+		for (n = size - 1; n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80;)
+			n--;
+	memcpy(to, reason, n);
+	to[n] = '\0';
+}
+
 static void answer_fd(int fd, enum gate_status status, const char *reason, int stream_fd)
 {
 	struct gate_result result = {.version = GATE_API_VERSION, .status = status};
 	int r;
 
-	snprintf(result.reason, sizeof(result.reason), "%s", reason);
+	copy_reason(result.reason, sizeof(result.reason), reason);
 	r = packet_send(fd, &result, sizeof(result), &stream_fd, stream_fd >= 0 ? 1 : 0);
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
 		log_warning("the gate cannot be answered: %s", strerror(-r));

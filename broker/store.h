@@ -49,8 +49,8 @@ int store_desktop_update(struct store *store, const struct desktop_row *row);
 /* Frees the slot; deletes its sessions and their viewers. */
 int store_desktop_delete(struct store *store, const char *id);
 
-/* Open sessions. find: the one of a desktop. An ended one is kept until the desktop's next session. insert fills
- * row->id; -EEXIST: the desktop has an open one. */
+/* Open sessions. find: the one of a desktop. An ended one is kept until the desktop's next session, and while it has
+ * viewers. insert fills row->id; -EEXIST: the desktop has an open one. */
 int store_sessions(struct store *store, struct session_row **ret, size_t *ret_n);
 int store_session_get(struct store *store, int64_t id, struct session_row *ret);
 int store_session_find(struct store *store, const char *desktop, struct session_row *ret);

@@ -53,8 +53,10 @@ int store_session_insert(struct store *store, struct session_row *row)
 
 	if (!user_is_valid(row->user))
 		return -EINVAL;
-	r = store_run(store, "DELETE FROM session WHERE desktop = ?1 AND state = 'ended'", VALUES(TEXT(row->desktop)),
-		      NULL);
+	r = store_run(store,
+		      "DELETE FROM session WHERE desktop = ?1 AND state = 'ended'"
+		      " AND id NOT IN (SELECT session FROM viewer)",
+		      VALUES(TEXT(row->desktop)), NULL);
 	if (r == 0)
 		r = store_run(store,
 			      "INSERT INTO session (desktop, user, uid, started, state) VALUES (?1, ?2, ?3, ?4, ?5)",

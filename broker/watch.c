@@ -15,13 +15,14 @@
 
 #define BACKOFF_FIRST_USEC UINT64_C(50000)
 #define BACKOFF_MAX_USEC UINT64_C(3200000)
+#define STEADY_USEC UINT64_C(10000000)
 
 struct watch {
 	struct broker *broker;
 	struct desktop *desktop;
 	struct child *child; /* NULL: no screen */
 	sd_event_source *timer;
-	uint64_t backoff;
+	uint64_t backoff, paused; /* CLOCK_MONOTONIC, us: the last pause's start */
 	bool source, opening;
 	bool had_source; /* since the desktop was last not ready */
 	bool adopted;    /* what ran before this broker was looked for */
@@ -136,7 +137,6 @@ static int on_picture(sd_bus_message *message, void *userdata, sd_bus_error *ret
 	uint32_t width, height;
 
 	(void)ret_error;
-	watch->backoff = 0;
 	if (sd_bus_message_read(message, "uu", &width, &height) >= 0)
 		desktop_set_size(watch->desktop, width, height);
 	return 0;
@@ -298,6 +298,8 @@ void watch_update(struct desktop *desktop)
 		watch->source = false;
 		watch->had_source = false;
 		watch->backoff = 0;
+		watch->pausing = false;
+		watch->timer = sd_event_source_disable_unref(watch->timer);
 		viewers_detach(desktop);
 	} else if (watch->pausing) {
 		return;
@@ -320,9 +322,15 @@ static int pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* The first try comes at once, the next ones later and later until a picture was seen. */
+/* The first try comes at once, the next ones later and later until all was well for a while. */
 static void pause_watch(struct watch *watch)
 {
+	uint64_t now = 0;
+
+	sd_event_now(watch->broker->event, CLOCK_MONOTONIC, &now);
+	if (now - watch->paused > STEADY_USEC)
+		watch->backoff = 0;
+	watch->paused = now;
 	watch->pausing = true;
 	broker_timer(watch->broker, &watch->timer, watch->backoff, pause_over, watch);
 	watch->backoff = watch->backoff == 0                     ? BACKOFF_FIRST_USEC

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -29,10 +30,10 @@ static struct desktop_row row(const char *id, const char *pool, const char *owne
 {
 	struct desktop_row made = {.wanted = WANTED_RUNNING};
 
-	strcpy(made.id, id);
-	strcpy(made.pool, pool);
-	strcpy(made.owner, owner);
-	strcpy(made.image, strcmp(pool, "dev") == 0 ? "debian" : "tiny");
+	snprintf(made.id, sizeof(made.id), "%s", id);
+	snprintf(made.pool, sizeof(made.pool), "%s", pool);
+	snprintf(made.owner, sizeof(made.owner), "%s", owner);
+	snprintf(made.image, sizeof(made.image), "%s", strcmp(pool, "dev") == 0 ? "debian" : "tiny");
 	return made;
 }
 
@@ -153,7 +154,7 @@ static void unfit_spares_are_passed_over(void **state)
 	(void)state;
 	assert_int_equal(decide("alice", NO_GROUPS, NULL, desktops, 3).kind, ASSIGN_NEW);
 	desktops[0].failed = false;
-	strcpy(a.image, "older");
+	snprintf(a.image, sizeof(a.image), "older");
 	assert_int_equal(decide("alice", NO_GROUPS, NULL, desktops, 3).kind, ASSIGN_NEW);
 }
 

@@ -30,6 +30,8 @@ struct world {
 	struct conf *conf;
 	struct broker *broker;
 	bool hold; /* auth does not answer */
+	int streams[8];
+	size_t n_streams;
 };
 
 static struct world world;
@@ -83,7 +85,7 @@ static int set_up(void **state)
 
 	(void)state;
 	memset(&world, 0, sizeof(world));
-	strcpy(world.directory, "/tmp/hotdesk-broker-XXXXXX");
+	snprintf(world.directory, sizeof(world.directory), "/tmp/hotdesk-broker-XXXXXX");
 	assert_non_null(mkdtemp(world.directory));
 	snprintf(path, sizeof(path), "%s/run/broker", world.directory);
 	assert_int_equal(fs_mkdir_p(path, 0755), 0);
@@ -101,6 +103,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	for (size_t i = 0; i < world.n_streams; i++)
+		close(world.streams[i]);
 	broker_free(world.broker);
 	fakes_free();
 	sd_event_unref(world.event);
@@ -155,14 +159,14 @@ static int answer_of(int gate, struct gate_result *ret)
 	return stream;
 }
 
-static int log_in(const char *name)
+/* The stream stays open to the end of the test. */
+static void log_in(const char *name)
 {
 	struct gate_result result;
-	int stream = answer_of(knock(name), &result);
 
+	world.streams[world.n_streams++] = answer_of(knock(name), &result);
 	assert_int_equal(result.status, GATE_OK);
 	settle();
-	return stream;
 }
 
 static struct desktop *first_desktop(void)
@@ -192,11 +196,10 @@ static size_t count_viewers(void)
 
 static void a_login_gets_a_desktop_and_its_picture(void **state)
 {
-	_cleanup_close_ int stream = -1;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 2, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	assert_int_equal(count_desktops(), 1);
 	assert_string_equal(first_desktop()->row.owner, "alice");
 	assert_int_equal(first_desktop()->session.state, SESSION_ACTIVE);
@@ -242,12 +245,11 @@ static void one_user_twice_at_once_shares_one_desktop(void **state)
 
 static void a_full_pool_refuses_the_next_user(void **state)
 {
-	_cleanup_close_ int stream = -1;
 	struct gate_result result;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 1, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	assert_int_equal(answer_of(knock("bob"), &result), -1);
 	assert_non_null(strstr(result.reason, "1 of 1"));
 	assert_int_equal(count_desktops(), 1);
@@ -271,20 +273,19 @@ static void a_gate_that_goes_away_cancels_its_login(void **state)
 
 static void a_viewer_that_leaves_finds_its_desktop_again(void **state)
 {
-	_cleanup_close_ int first = -1, second = -1;
 	struct desktop *desktop;
 	int64_t session;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 2, 0);
-	first = log_in("alice");
+	log_in("alice");
 	desktop = first_desktop();
 	session = desktop->session.id;
 	fake_kill(SPAWN_DISPLAY, 0);
 	until(desktop->session.state == SESSION_DISCONNECTED);
 	assert_int_equal(count_viewers(), 0);
 	assert_string_equal(fake_host_state(desktop->row.id), "ready");
-	second = log_in("alice");
+	log_in("alice");
 	assert_ptr_equal(first_desktop(), desktop);
 	assert_int_equal(desktop->session.id, session);
 	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
@@ -295,13 +296,12 @@ static void a_viewer_that_leaves_finds_its_desktop_again(void **state)
 
 static void a_floating_desktop_that_dies_is_made_anew_under_its_viewer(void **state)
 {
-	_cleanup_close_ int stream = -1;
 	struct desktop *desktop;
 	int64_t session;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 1, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	desktop = first_desktop();
 	session = desktop->session.id;
 	fake_host_stopped(desktop->row.id, "crash");
@@ -317,12 +317,11 @@ static void a_floating_desktop_that_dies_is_made_anew_under_its_viewer(void **st
 
 static void a_dedicated_desktop_that_dies_is_started_again(void **state)
 {
-	_cleanup_close_ int stream = -1;
 	struct desktop *desktop;
 
 	(void)state;
 	make_pool(POOL_DEDICATED, 1, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	desktop = first_desktop();
 	fake_host_stopped(desktop->row.id, "crash");
 	until(desktop->state == DESKTOP_READY && desktop->boot == 2);
@@ -332,23 +331,22 @@ static void a_dedicated_desktop_that_dies_is_started_again(void **state)
 
 static void three_failures_end_in_a_reason(void **state)
 {
-	_cleanup_close_ int first = -1, second = -1;
 	struct desktop *desktop;
 	char id[HOST_DESKTOP_ID_MAX];
 
 	(void)state;
 	make_pool(POOL_FLOATING, 1, 0);
 	fake_host_fail("The disk is full.");
-	first = log_in("alice");
+	log_in("alice");
 	desktop = first_desktop();
-	strcpy(id, desktop->row.id);
+	memcpy(id, desktop->row.id, sizeof(id));
 	until(fake_process(SPAWN_DISPLAY, 0)->failed);
 	assert_non_null(strstr(fake_process(SPAWN_DISPLAY, 0)->detail, "The disk is full."));
 	assert_true(desktop_is_failed(desktop));
 	until(desktop->state == DESKTOP_STOPPED);
 	/* Mended: the next login gets a fresh one in its place. */
 	fake_host_fail(NULL);
-	second = log_in("alice");
+	log_in("alice");
 	until(fake_process(SPAWN_DISPLAY, 1)->source);
 	assert_true(fake_process(SPAWN_DISPLAY, 0)->closed);
 	fake_kill(SPAWN_DISPLAY, 0);
@@ -359,11 +357,10 @@ static void three_failures_end_in_a_reason(void **state)
 
 static void logging_off_removes_a_floating_desktop(void **state)
 {
-	_cleanup_close_ int stream = -1;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 1, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	fake_host_stopped(first_desktop()->row.id, "guest-shutdown");
 	until(fake_process(SPAWN_DISPLAY, 0)->closed);
 	assert_string_equal(fake_process(SPAWN_DISPLAY, 0)->title, "You have logged off");
@@ -377,12 +374,11 @@ static void logging_off_removes_a_floating_desktop(void **state)
 
 static void logging_off_keeps_a_dedicated_desktop(void **state)
 {
-	_cleanup_close_ int first = -1, second = -1;
 	struct desktop *desktop;
 
 	(void)state;
 	make_pool(POOL_DEDICATED, 1, 0);
-	first = log_in("alice");
+	log_in("alice");
 	desktop = first_desktop();
 	fake_host_stopped(desktop->row.id, "guest-shutdown");
 	until(fake_process(SPAWN_DISPLAY, 0)->closed);
@@ -390,21 +386,43 @@ static void logging_off_keeps_a_dedicated_desktop(void **state)
 	settle();
 	assert_int_equal(desktop->session.id, 0);
 	assert_string_equal(fake_host_state(desktop->row.id), "stopped");
-	second = log_in("alice");
+	log_in("alice");
 	assert_ptr_equal(first_desktop(), desktop);
 	until(desktop->state == DESKTOP_READY);
 	assert_int_equal(count_desktops(), 1);
 }
 
+static void a_login_right_after_a_log_off_has_a_display_of_its_own(void **state)
+{
+	struct desktop *desktop;
+
+	(void)state;
+	make_pool(POOL_DEDICATED, 1, 0);
+	log_in("alice");
+	desktop = first_desktop();
+	fake_host_stopped(desktop->row.id, "guest-shutdown");
+	until(fake_process(SPAWN_DISPLAY, 0)->closed);
+	/* The old viewer still shows its last word. */
+	log_in("alice");
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->alive);
+	until(fake_process(SPAWN_DISPLAY, 1)->source);
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(count_viewers() == 1);
+	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
+	restart_broker();
+	until(first_desktop()->state == DESKTOP_READY);
+	assert_int_equal(count_viewers(), 1);
+	assert_int_equal(fake_process(SPAWN_DISPLAY, 1)->generation, 1);
+}
+
 static void a_killed_broker_finds_everything_again(void **state)
 {
-	_cleanup_close_ int stream = -1;
 	int64_t session;
 	uint32_t slot;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 2, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	session = first_desktop()->session.id;
 	slot = first_desktop()->row.slot;
 	restart_broker();
@@ -422,16 +440,15 @@ static void a_killed_broker_finds_everything_again(void **state)
 
 static void what_ended_while_no_broker_ran_is_cleaned_up(void **state)
 {
-	_cleanup_close_ int alice = -1, bob = -1;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 2, 0);
-	alice = log_in("alice");
-	bob = log_in("bob");
+	log_in("alice");
+	log_in("bob");
 	broker_free(world.broker);
 	fake_kill(SPAWN_DISPLAY, 0);
 	/* A stranger has the other's slot. */
-	strcpy(fake_process(SPAWN_DISPLAY, 1)->tag, "somebody-else");
+	memcpy(fake_process(SPAWN_DISPLAY, 1)->tag, "somebody-else", sizeof("somebody-else"));
 	start_broker();
 	until(count_viewers() == 0);
 	until(fake_processes(SPAWN_DISPLAY) == 0);
@@ -443,12 +460,11 @@ static void what_ended_while_no_broker_ran_is_cleaned_up(void **state)
 
 static void a_remake_goes_on_after_a_restart(void **state)
 {
-	_cleanup_close_ int stream = -1;
 	int64_t session;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 1, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	session = first_desktop()->session.id;
 	fake_host_stopped(first_desktop()->row.id, "crash");
 	assert_int_equal(first_desktop()->row.wanted, WANTED_ABSENT);
@@ -461,12 +477,11 @@ static void a_remake_goes_on_after_a_restart(void **state)
 
 static void a_screen_that_dies_is_replaced(void **state)
 {
-	_cleanup_close_ int stream = -1;
 	uint32_t slot;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 1, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	slot = first_desktop()->row.slot;
 	fake_kill(SPAWN_SCREEN, slot);
 	until(fake_process(SPAWN_SCREEN, slot)->generation == 2);
@@ -476,17 +491,16 @@ static void a_screen_that_dies_is_replaced(void **state)
 
 static void spares_are_kept_and_remade_below_max(void **state)
 {
-	_cleanup_close_ int alice = -1, bob = -1;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 2, 1);
 	assert_int_equal(count_desktops(), 1);
 	assert_string_equal(first_desktop()->row.owner, "");
 	until(first_desktop()->state == DESKTOP_READY);
-	alice = log_in("alice");
+	log_in("alice");
 	assert_string_equal(first_desktop()->row.owner, "alice");
 	until(count_desktops() == 2);
-	bob = log_in("bob");
+	log_in("bob");
 	settle();
 	assert_int_equal(count_desktops(), 2);
 	/* A log-off makes room for a spare again. */
@@ -499,11 +513,10 @@ static void spares_are_kept_and_remade_below_max(void **state)
 
 static void a_host_that_comes_back_changes_nothing(void **state)
 {
-	_cleanup_close_ int stream = -1;
 
 	(void)state;
 	make_pool(POOL_FLOATING, 1, 0);
-	stream = log_in("alice");
+	log_in("alice");
 	fake_host_leave();
 	settle();
 	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
@@ -523,15 +536,14 @@ static void command_done(int r, const struct error *err, void *userdata)
 
 static void commands_wait_for_their_end(void **state)
 {
-	_cleanup_close_ int alice = -1, again = -1;
 	char id[HOST_DESKTOP_ID_MAX];
 	struct error err = {0};
 	bool done = false;
 
 	(void)state;
 	make_pool(POOL_DEDICATED, 2, 0);
-	alice = log_in("alice");
-	strcpy(id, first_desktop()->row.id);
+	log_in("alice");
+	memcpy(id, first_desktop()->row.id, sizeof(id));
 	assert_int_equal(broker_desktop_stop(world.broker, "nobody", false, command_done, &done, &err), -ENOENT);
 	assert_int_equal(broker_desktop_stop(world.broker, id, false, command_done, &done, &err), 0);
 	assert_false(done);
@@ -540,7 +552,7 @@ static void commands_wait_for_their_end(void **state)
 	assert_true(fake_process(SPAWN_DISPLAY, 0)->closed);
 	fake_kill(SPAWN_DISPLAY, 0);
 	settle();
-	again = log_in("alice");
+	log_in("alice");
 	done = false;
 	assert_int_equal(
 	    broker_session_kill(world.broker, first_desktop()->session.id, "Bye.", command_done, &done, &err), 0);
@@ -570,6 +582,7 @@ int main(void)
 	    CASE(three_failures_end_in_a_reason),
 	    CASE(logging_off_removes_a_floating_desktop),
 	    CASE(logging_off_keeps_a_dedicated_desktop),
+	    CASE(a_login_right_after_a_log_off_has_a_display_of_its_own),
 	    CASE(a_killed_broker_finds_everything_again),
 	    CASE(what_ended_while_no_broker_ran_is_cleaned_up),
 	    CASE(a_remake_goes_on_after_a_restart),
