@@ -23,6 +23,7 @@ struct admin_call {
 	size_t n_fds;
 	unsigned pending;    /* answers a handler waits for */
 	struct error failed; /* the first of them that went wrong */
+	uint32_t min_spare;  /* of a pool whose deletion may yet be refused */
 	struct admin_call *next;
 };
 

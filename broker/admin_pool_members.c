@@ -91,7 +91,19 @@ static int refuse_owned(struct admin_call *call, struct error *err)
 	    name, n, n == 1 ? "" : "s", owned.id, owned.owner, n == 1 ? "it" : "them", name, owned.id);
 }
 
-/* The spares are gone, or some could not be removed: then the pool stays. */
+static void put_spares_back(struct admin_call *call)
+{
+	struct store *store = broker_store(call->broker);
+	struct pool pool;
+
+	if (store_pool_get(store, admin_argument(call, "name"), &pool) < 0)
+		return;
+	pool.min_spare = call->min_spare;
+	(void)store_pool_update(store, &pool);
+	broker_pools_changed(call->broker);
+}
+
+/* The spares are gone, or some could not be removed: then the pool stays as it was. */
 static void delete_pool(struct admin_call *call)
 {
 	const char *name = admin_argument(call, "name");
@@ -108,6 +120,7 @@ static void delete_pool(struct admin_call *call)
 			admin_store_error(call, r, &refused);
 	}
 	if (r < 0) {
+		put_spares_back(call);
 		admin_fail(call, &refused);
 		return;
 	}
@@ -136,9 +149,12 @@ static int delete_spares(struct admin_call *call, struct error *err)
 		return admin_store_error(call, r, err);
 	call->pending = 1;
 	for (size_t i = 0; i < n; i++) {
-		r = broker_desktop_delete(call->broker, rows[i].id, spare_deleted, call, &call->failed);
-		if (r == 0)
+		struct error refused = {0};
+
+		if (broker_desktop_delete(call->broker, rows[i].id, spare_deleted, call, &refused) == 0)
 			call->pending++;
+		else if (call->failed.code == 0)
+			call->failed = refused;
 	}
 	spare_deleted(0, NULL, call);
 	return 0;
@@ -154,6 +170,7 @@ int admin_pool_delete(struct admin_call *call, struct error *err)
 	if (r < 0)
 		return r;
 	/* No new spares while the old ones go. */
+	call->min_spare = pool.min_spare;
 	pool.min_spare = 0;
 	r = store_pool_update(broker_store(call->broker), &pool);
 	if (r < 0)

@@ -74,6 +74,14 @@ static void finish(struct request *request, int result)
 	(void)sd_event_exit(request->event, 0);
 }
 
+static int broker_ended(struct error *err)
+{
+	return error_set(
+	    err, -ECONNRESET,
+	    "hotdesk-broker ended before it answered: see its log, then look by `hotdesk status` whether the "
+	    "command was done");
+}
+
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
 	struct request *request = userdata;
@@ -81,7 +89,10 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
 	int r = 0;
 
 	(void)ret_error;
-	if (sd_bus_message_is_method_error(reply, NULL))
+	/* sd-bus answers what is under way for a peer that has gone. */
+	if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NO_REPLY))
+		r = broker_ended(&request->err);
+	else if (sd_bus_message_is_method_error(reply, NULL))
 		r = bus_reply_error(reply, &request->err);
 	else if (sd_bus_message_read(reply, "s", &text) < 0 || !(request->reply = strdup(text)))
 		r = error_set(&request->err, -EBADMSG,
@@ -108,9 +119,7 @@ static int on_gone(sd_bus_message *message, void *userdata, sd_bus_error *ret_er
 
 	(void)message;
 	(void)ret_error;
-	finish(request, error_set(&request->err, -ECONNRESET,
-				  "hotdesk-broker ended before it answered: see its log, then look by `hotdesk status` "
-				  "whether the command was done"));
+	finish(request, broker_ended(&request->err));
 	return 0;
 }
 
@@ -148,6 +157,10 @@ static void on_hello(int r, const struct error *err, void *userdata)
 {
 	struct request *request = userdata;
 
+	if (r == -ETIMEDOUT) {
+		finish(request, broker_ended(&request->err));
+		return;
+	}
 	if (r < 0) {
 		request->err = *err;
 		finish(request, r);
