@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SYNC_RETRY_USEC UINT64_C(1000000)
+#define SYNC_ABSENCE_USEC UINT64_C(5000000)
 
 struct host_sync {
 	struct broker *broker;
@@ -101,6 +102,15 @@ static int make_desired(struct host_sync *sync, struct json_object **ret)
 	return 0;
 }
 
+/* The host forgets what is gone, so a Changed that was missed does not come again. */
+static bool awaits_absence(struct broker *broker)
+{
+	for (struct desktop *at = desktops_first(broker->desktops); at; at = at->next)
+		if (at->row.wanted == WANTED_ABSENT && at->state != DESKTOP_ABSENT)
+			return true;
+	return false;
+}
+
 static void sent(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
 {
 	struct host_sync *sync = userdata;
@@ -120,6 +130,8 @@ static void sent(int r, struct json_object *json, int fd, const struct error *er
 		arm(sync, SYNC_RETRY_USEC);
 	} else if (sync->dirty) {
 		arm(sync, 0);
+	} else if (awaits_absence(sync->broker)) {
+		arm(sync, SYNC_ABSENCE_USEC);
 	}
 }
 
@@ -144,9 +156,9 @@ static int timer_fired(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	if (!sync->connected || sync->sending || !sync->dirty)
+	if (!sync->connected || sync->sending)
 		return 0;
-	if (!sync->listed) {
+	if (!sync->listed || !sync->dirty) {
 		ask_list(sync);
 		return 0;
 	}
