@@ -1,0 +1,1 @@
+fuzz_target(admin hotdesk-admin-table)
