@@ -2,10 +2,10 @@
 /* A command's name, a newline, and its JSON arguments: what a peer of the admin socket may send. What is taken must be
  * whole. */
 #include "broker/admin_table.h"
-#include "common/cleanup.h"
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FUZZ_FILES 2
@@ -23,21 +23,26 @@ static void assert_whole(const struct admin_command *command, struct json_object
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_call(const char *name, const char *json)
 {
-	_cleanup_free_ char *text = strndup((const char *)data, size);
-	struct json_object *arguments;
-	const struct admin_command *command;
+	const struct admin_command *command = admin_find_name(name);
+	struct json_object *arguments = json_tokener_parse(json);
 	struct error err = {0};
-	char *json;
 
-	if (!text || !(json = strchr(text, '\n')))
-		return 0;
-	*json++ = '\0';
-	command = admin_find_name(text);
-	arguments = json_tokener_parse(json);
 	if (command && arguments && admin_check(command, arguments, FUZZ_FILES, &err) == 0)
 		assert_whole(command, arguments);
 	json_object_put(arguments);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = strndup((const char *)data, size);
+	char *json = text ? strchr(text, '\n') : NULL;
+
+	if (json) {
+		*json++ = '\0';
+		check_call(text, json);
+	}
+	free(text);
 	return 0;
 }
