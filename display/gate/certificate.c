@@ -196,7 +196,8 @@ static int own_ca(const struct own_paths *paths, X509 **ret_ca, EVP_PKEY **ret_k
 	int r = fs_read_file(paths->ca, PEM_MAX, &pem, NULL),
 	    r_key = fs_read_file(paths->ca_key, PEM_MAX, &key_pem, NULL);
 
-	if (r == -ENOENT && r_key == -ENOENT) {
+	/* ca.pem is written last: without it no viewer can know the CA. */
+	if (r == -ENOENT) {
 		key = EVP_EC_gen("P-256");
 		ca = key ? make_ca(key) : NULL;
 		if (!ca)
@@ -297,7 +298,7 @@ int certificate_load(const char *chain_path, const char *key_path, struct certif
 		return r;
 	cert = x509_from_pem(pair.chain);
 	if (!cert)
-		return openssl_error(err, "[gate] certificate is not a PEM certificate");
+		return error_set(err, -EINVAL, "[gate] certificate: %s holds no PEM certificate", chain_path);
 	key = key_from_pem(pair.key);
 	if (!key)
 		return openssl_error(err, "[gate] key is not an unencrypted PEM private key");
@@ -305,6 +306,9 @@ int certificate_load(const char *chain_path, const char *key_path, struct certif
 		return openssl_error(err, "[gate] certificate and key do not belong together");
 	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
 		return error_set(err, -EKEYEXPIRED, "the certificate %s has expired: renew it, then send SIGHUP",
+				 chain_path);
+	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+		return error_set(err, -EKEYREJECTED, "the certificate %s is not valid yet: see this machine's clock",
 				 chain_path);
 	*ret = pair;
 	pair = (struct certificate){0};
@@ -355,7 +359,7 @@ SSL_CTX *certificate_context(const struct certificate *certificate, struct error
 		return NULL;
 	}
 	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
-					 SSL_OP_CIPHER_SERVER_PREFERENCE);
+					 SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(context, 0);
 	return context;

@@ -23,7 +23,7 @@
 #define BROKER_CONNECT_MSEC 5000
 #define BROKER_ANSWER_MSEC 90000
 #define PEM_MAX (1u << 20)
-#define RETRY_TEXT "hotdesk was restarted while you logged in: please try again."
+#define LINGER_MSEC 2000
 
 /* What OpenSSL's server side, the relay and the C library need; neither open nor exec nor socket. */
 static const char *const allowed[] = {
@@ -81,7 +81,7 @@ struct connection {
 	const struct connection_settings *settings;
 	SSL *tls;
 	bool secured;
-	int broker; /* an unconnected SOCK_SEQPACKET socket */
+	int broker; /* an unconnected SOCK_SEQPACKET socket; non-blocking, as even its connect may wait */
 	struct handshake handshake;
 	long long deadline; /* ms, CLOCK_MONOTONIC */
 };
@@ -147,8 +147,10 @@ static int read_plain(struct connection *connection, uint8_t *data, size_t size)
 static int read_tls(struct connection *connection, uint8_t *data, size_t size)
 {
 	while (size > 0) {
-		int n = SSL_read(connection->tls, data, (int)size), r;
+		int n, r;
 
+		ERR_clear_error();
+		n = SSL_read(connection->tls, data, (int)size);
 		if (n > 0) {
 			data += n;
 			size -= (size_t)n;
@@ -182,8 +184,10 @@ static int send_plain(struct connection *connection, const uint8_t *data, size_t
 static int send_tls(struct connection *connection, const uint8_t *data, size_t size)
 {
 	while (size > 0) {
-		int n = SSL_write(connection->tls, data, (int)size), r;
+		int n, r;
 
+		ERR_clear_error();
+		n = SSL_write(connection->tls, data, (int)size);
 		if (n > 0) {
 			data += n;
 			size -= (size_t)n;
@@ -204,34 +208,37 @@ static int flush(struct connection *connection)
 				   : send_plain(connection, handshake->out, size);
 }
 
-/* Feeds the handshake until it reaches `until` or fails; its reason is logged then. */
+/* Feeds the handshake until it reaches `until`; -EPROTO when it refused, with its reason sent and logged. */
 static int shake(struct connection *connection, enum handshake_state until)
 {
 	struct handshake *handshake = &connection->handshake;
 	uint8_t data[HANDSHAKE_IN_MAX];
 	int r = 0;
 
-	while (r == 0 && handshake->state != until && handshake->state != HANDSHAKE_FAILED) {
+	while (r == 0 && handshake->state != until) {
 		r = connection->secured ? read_tls(connection, data, handshake->need)
 					: read_plain(connection, data, handshake->need);
-		if (r == 0) {
-			handshake_feed(handshake, data);
-			r = flush(connection);
+		if (r < 0)
+			break;
+		handshake_feed(handshake, data);
+		r = flush(connection);
+		if (handshake->state == HANDSHAKE_FAILED) {
+			log_info("%s: %s", connection->settings->peer, handshake->reason);
+			r = -EPROTO;
 		}
 	}
 	explicit_bzero(data, sizeof(data));
-	if (r < 0)
+	if (r < 0 && handshake->state != HANDSHAKE_FAILED)
 		log_info("%s: %s", connection->settings->peer,
 			 r == -ETIMEDOUT ? "said nothing in time" : "left before it logged in");
-	else if (handshake->state == HANDSHAKE_FAILED)
-		log_info("%s: %s", connection->settings->peer, handshake->reason);
-	return r < 0 || handshake->state != until ? -1 : 0;
+	return r;
 }
 
 static int start_tls(struct connection *connection)
 {
 	int n, r = 0;
 
+	ERR_clear_error();
 	while (r == 0 && (n = SSL_accept(connection->tls)) != 1)
 		r = wait_tls(connection, n);
 	if (r < 0) {
@@ -289,67 +296,127 @@ static int broker_wait(struct connection *connection)
 	return fds[0].revents ? 0 : -ECONNABORTED;
 }
 
-/* *ret_stream is the display's stream; -1 with a reason for the viewer. */
-static void log_in(struct connection *connection, int *ret_stream, char reason[GATE_REASON_MAX])
+/* 0 with the display's stream, -EACCES with the broker's reason, -EBADMSG or another errno without an answer. */
+static int broker_answer(struct connection *connection, int *ret_stream, char reason[GATE_REASON_MAX])
 {
 	struct gate_result result;
 	size_t n_fds = 0;
-	int stream = -1;
+	int stream = -1, r = packet_recv(connection->broker, &result, sizeof(result), &stream, 1, &n_fds);
 
-	*ret_stream = -1;
-	if (broker_connect(connection) < 0) {
-		snprintf(reason, GATE_REASON_MAX, "hotdesk's broker is not running: try again in a moment.");
-		return;
-	}
-	snprintf(reason, GATE_REASON_MAX, RETRY_TEXT);
-	if (broker_send(connection) < 0 || broker_wait(connection) < 0 ||
-	    packet_recv(connection->broker, &result, sizeof(result), &stream, 1, &n_fds) != 1)
-		return;
+	if (r != 1)
+		return r < 0 ? r : -ECONNRESET;
 	if (result.version == GATE_API_VERSION && result.status == GATE_OK && n_fds == 1) {
 		*ret_stream = stream;
-		return;
+		return 0;
 	}
-	closep(&stream);
+	if (n_fds > 0)
+		close(stream);
+	if (result.version != GATE_API_VERSION || result.status != GATE_REFUSED)
+		return -EBADMSG;
 	result.reason[GATE_REASON_MAX - 1] = '\0';
-	if (result.status == GATE_REFUSED)
-		memcpy(reason, result.reason, GATE_REASON_MAX);
+	memcpy(reason, result.reason, GATE_REASON_MAX);
+	return -EACCES;
 }
 
+/* 0 with the display's stream, or negative with a reason for the viewer. */
+static int log_in(struct connection *connection, int *ret_stream, char reason[GATE_REASON_MAX])
+{
+	int r = broker_connect(connection);
+
+	if (r < 0) {
+		snprintf(reason, GATE_REASON_MAX, "hotdesk's broker is not running: try again in a moment.");
+		return r;
+	}
+	r = broker_send(connection);
+	if (r == 0)
+		r = broker_wait(connection);
+	if (r == 0)
+		r = broker_answer(connection, ret_stream, reason);
+	if (r == -ETIMEDOUT)
+		snprintf(reason, GATE_REASON_MAX, "hotdesk did not answer in time: please try again.");
+	else if (r < 0 && r != -EACCES)
+		snprintf(reason, GATE_REASON_MAX, "hotdesk was restarted while you logged in: please try again.");
+	return r;
+}
+
+/* Closing a socket with unread bytes resets the connection and takes the last words with it (RFC 1122, 4.2.2.13). */
+static void linger(struct connection *connection)
+{
+	char ignored[4096];
+
+	connection->deadline = now_msec() + LINGER_MSEC;
+	shutdown(connection->settings->socket, SHUT_WR);
+	for (;;) {
+		ssize_t n = recv(connection->settings->socket, ignored, sizeof(ignored), 0);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return;
+		if (n < 0 && wait_for(connection, connection->settings->socket, POLLIN) < 0)
+			return;
+		if (now_msec() > connection->deadline)
+			return;
+	}
+}
+
+/* -EACCES when the reason was sent. */
 static int refuse(struct connection *connection, const char *reason)
 {
+	int r;
+
 	log_notice("%s: %.*s refused: %s", connection->settings->peer, (int)connection->handshake.name_size,
 		   connection->handshake.name, reason);
 	set_deadline(connection, connection->settings->handshake_seconds);
 	handshake_security_result(&connection->handshake, reason);
-	if (flush(connection) == 0)
-		SSL_shutdown(connection->tls);
-	return 0;
+	r = flush(connection);
+	return r < 0 ? r : -EACCES;
+}
+
+static int relay(struct connection *connection, int stream)
+{
+	int r;
+
+	set_deadline(connection, connection->settings->handshake_seconds);
+	handshake_security_result(&connection->handshake, NULL);
+	r = flush(connection);
+	if (r == 0)
+		r = fd_set_nonblock(stream, 1);
+	handshake_clear(&connection->handshake);
+	return r < 0 ? r : relay_run(connection->tls, connection->settings->socket, stream);
 }
 
 static int serve(struct connection *connection)
 {
-	const struct connection_settings *settings = connection->settings;
 	char reason[GATE_REASON_MAX];
 	_cleanup_close_ int stream = -1;
+	int r;
 
-	set_deadline(connection, settings->handshake_seconds);
-	if (shake(connection, HANDSHAKE_START_TLS) < 0)
-		return 1;
-	if (start_tls(connection) < 0)
-		return 1;
-	set_deadline(connection, settings->typing_seconds);
-	if (shake(connection, HANDSHAKE_DONE) < 0)
-		return 1;
-	log_in(connection, &stream, reason);
-	if (stream < 0)
-		return refuse(connection, reason);
-	set_deadline(connection, settings->handshake_seconds);
-	handshake_security_result(&connection->handshake, NULL);
-	if (flush(connection) < 0 || fd_set_nonblock(stream, 1) < 0)
-		return 1;
-	handshake_clear(&connection->handshake);
-	relay_run(connection->tls, settings->socket, stream);
-	return 0;
+	set_deadline(connection, connection->settings->handshake_seconds);
+	r = shake(connection, HANDSHAKE_START_TLS);
+	if (r == 0)
+		r = start_tls(connection);
+	if (r < 0)
+		return r;
+	set_deadline(connection, connection->settings->typing_seconds);
+	r = shake(connection, HANDSHAKE_DONE);
+	if (r < 0)
+		return r;
+	r = log_in(connection, &stream, reason);
+	if (r == -ECONNABORTED) {
+		log_info("%s: left while it logged in", connection->settings->peer);
+		return r;
+	}
+	return r < 0 ? refuse(connection, reason) : relay(connection, stream);
+}
+
+/* r is serve's: 0 after the display ended, -EACCES and -EPROTO after a refusal was sent. */
+static void say_goodbye(struct connection *connection, int r)
+{
+	if (r != 0 && r != -EACCES && r != -EPROTO)
+		return;
+	ERR_clear_error();
+	if (connection->secured)
+		SSL_shutdown(connection->tls);
+	linger(connection);
 }
 
 static int memfd_text(int fd, char **ret)
@@ -402,7 +469,7 @@ int connection_run(const struct connection_settings *settings)
 	handshake_init(&connection.handshake);
 	prepare_socket(settings->socket);
 	connection.tls = make_tls(settings, &err);
-	connection.broker = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	connection.broker = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r = fd_set_nonblock(settings->socket, 1);
 	if (r == 0)
 		r = sandbox_enter(allowed);
@@ -412,6 +479,7 @@ int connection_run(const struct connection_settings *settings)
 	}
 	r = serve(&connection);
 	handshake_clear(&connection.handshake);
+	say_goodbye(&connection, r);
 	SSL_free(connection.tls);
-	return r;
+	return r < 0;
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,11 +27,13 @@
 
 /* What a listener gives itself over exec: its sockets keep their numbers. */
 struct listener_state {
+	char spec[1024]; /* of [gate] listen */
 	size_t n_listen, n_processes;
 	int listen[LISTEN_MAX];
 };
 
 struct listener {
+	const char *path; /* of the configuration */
 	const struct conf *conf;
 	int listen[LISTEN_MAX];
 	size_t n_listen;
@@ -60,31 +63,40 @@ static int text_to_memfd(const char *name, const char *text)
 	return r < 0 ? r : steal_fd(&fd);
 }
 
-static int load_certificate(struct listener *listener, struct error *err)
+/* Reads or makes the certificate of a configuration and tries whether it can be used. */
+static int certificate_of(const struct conf *conf, struct certificate *ret, struct error *err)
 {
-	_cleanup_(certificate_clear) struct certificate certificate = {0};
-	const char *chain = conf_string(listener->conf, CONF_GATE_CERTIFICATE);
-	char directory[PATH_MAX], fingerprint[96];
+	const char *chain = conf_string(conf, CONF_GATE_CERTIFICATE);
+	char directory[PATH_MAX];
 	SSL_CTX *context;
 	int r;
 
-	if (fs_path(directory, sizeof(directory), "%s/gate", conf_string(listener->conf, CONF_STATE_DIR)) < 0)
+	if (fs_path(directory, sizeof(directory), "%s/gate", conf_string(conf, CONF_STATE_DIR)) < 0)
 		return error_set(err, -ENAMETOOLONG, "state-dir is too long");
-	r = chain[0] ? certificate_load(chain, conf_string(listener->conf, CONF_GATE_KEY), &certificate, err)
-		     : certificate_own(directory, conf_string(listener->conf, CONF_GATE_NAMES), &certificate, err);
+	r = chain[0] ? certificate_load(chain, conf_string(conf, CONF_GATE_KEY), ret, err)
+		     : certificate_own(directory, conf_string(conf, CONF_GATE_NAMES), ret, err);
 	if (r < 0)
 		return r;
-	context = certificate_context(&certificate, err);
-	if (!context)
-		return err->code;
+	context = certificate_context(ret, err);
 	SSL_CTX_free(context);
+	return context ? 0 : err->code;
+}
+
+static int load_certificate(struct listener *listener, struct error *err)
+{
+	_cleanup_(certificate_clear) struct certificate certificate = {0};
+	char fingerprint[96];
+	int r = certificate_of(listener->conf, &certificate, err);
+
+	if (r < 0)
+		return r;
 	listener->chain_fd = text_to_memfd("gate-certificate", certificate.chain);
 	listener->key_fd = text_to_memfd("gate-key", certificate.key);
 	if (listener->chain_fd < 0 || listener->key_fd < 0)
 		return error_set(err, -ENOMEM, "cannot keep the certificate");
 	if (certificate_fingerprint(certificate.chain, fingerprint) == 0)
-		log_notice("certificate SHA-256 %s%s%s", fingerprint, chain[0] ? "" : ", signed by ",
-			   chain[0] ? "" : directory);
+		log_notice("certificate SHA-256 %s%s", fingerprint,
+			   conf_string(listener->conf, CONF_GATE_CERTIFICATE)[0] ? "" : ", signed by the own CA");
 	return 0;
 }
 
@@ -182,6 +194,8 @@ static void accept_some(struct listener *listener, int listen_fd)
 		socklen_t size = sizeof(address);
 		int fd = accept4(listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
 
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && listener->waiting.n_sockets > 0)
+			close(waiting_take(&listener->waiting, 0).fd);
 		if (fd < 0)
 			return;
 		take_connection(listener, fd, &address);
@@ -190,10 +204,14 @@ static void accept_some(struct listener *listener, int listen_fd)
 
 static void reap(struct listener *listener)
 {
+	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			log_warning("connection process %d was ended by signal %d", (int)pid, WTERMSIG(status));
 		waiting_process_ended(&listener->waiting, pid);
+	}
 }
 
 /* Fills polls: signals, the listening sockets, the waiting ones. Returns their number. */
@@ -242,65 +260,112 @@ static int listener_turn(struct listener *listener)
 	return signal;
 }
 
-static int save_state(const struct listener *listener)
+/* *ret_fd survives exec, and so do the listening sockets. */
+static int save_state(const struct listener *listener, int *ret_fd)
 {
 	struct listener_state state = {.n_listen = listener->n_listen, .n_processes = listener->waiting.n_processes};
 	_cleanup_close_ int fd = memfd_create("gate-state", 0);
 	int r = fd < 0 ? -errno : 0;
 
 	memcpy(state.listen, listener->listen, sizeof(state.listen));
-	for (size_t i = 0; r == 0 && i < listener->n_listen; i++)
-		r = fd_set_cloexec(listener->listen[i], 0);
+	snprintf(state.spec, sizeof(state.spec), "%s", conf_string(listener->conf, CONF_GATE_LISTEN));
 	if (r == 0)
 		r = fd_write_all(fd, &state, sizeof(state));
 	if (r == 0)
 		r = fd_write_all(fd, listener->waiting.processes, state.n_processes * sizeof(struct connected_process));
-	return r < 0 ? r : steal_fd(&fd);
+	for (size_t i = 0; r == 0 && i < listener->n_listen; i++)
+		r = fd_set_cloexec(listener->listen[i], 0);
+	if (r == 0)
+		*ret_fd = steal_fd(&fd);
+	return r;
 }
 
-static void reexec(struct listener *listener, char **argv)
+static int check_anew(const struct listener *listener, struct error *err)
 {
-	char number[24];
-	int fd = save_state(listener);
+	_cleanup_(conf_freep) struct conf *conf = NULL;
+	_cleanup_(certificate_clear) struct certificate certificate = {0};
+	int r = conf_load(listener->path, &conf, err);
 
-	if (fd < 0) {
-		log_error("cannot start anew: %s", strerror(-fd));
-		return;
+	return r < 0 ? r : certificate_of(conf, &certificate, err);
+}
+
+/* By its path, which after an upgrade is the new program's; the link's text then names the old one. */
+static void exec_anew(char **argv)
+{
+	static const char deleted[] = " (deleted)";
+	char path[PATH_MAX] = "";
+	size_t length;
+
+	if (readlink("/proc/self/exe", path, sizeof(path) - 1) > 0) {
+		length = strlen(path);
+		if (length > strlen(deleted) && strcmp(path + length - strlen(deleted), deleted) == 0)
+			path[length - strlen(deleted)] = '\0';
+		execv(path, argv);
 	}
-	snprintf(number, sizeof(number), "%d", fd);
-	setenv(LISTENER_STATE, number, 1);
-	log_notice("starting anew with the same sockets");
-	/* Waiting sockets are close-on-exec: their viewers connect again. Signals stay blocked, so that none is lost in
-	 * between. */
 	execv("/proc/self/exe", argv);
 	log_error("cannot start anew: %s", strerror(errno));
-	unsetenv(LISTENER_STATE);
-	close(fd);
 }
 
-/* 1: sockets of a former self were taken over. */
+static void start_anew(struct listener *listener, char **argv)
+{
+	struct error err = {0};
+	char number[24];
+	int fd = -1, r = check_anew(listener, &err);
+
+	if (r == 0)
+		r = save_state(listener, &fd);
+	if (r < 0) {
+		log_error("goes on as it was: %s", err.text[0] ? err.text : strerror(-r));
+	} else {
+		snprintf(number, sizeof(number), "%d", fd);
+		setenv(LISTENER_STATE, number, 1);
+		log_notice("starting anew with the same sockets");
+		/* Waiting sockets are close-on-exec: their viewers connect again. Signals stay blocked, so that none
+		 * is lost in between. */
+		exec_anew(argv);
+		unsetenv(LISTENER_STATE);
+		close(fd);
+	}
+	for (size_t i = 0; i < listener->n_listen; i++)
+		fd_set_cloexec(listener->listen[i], 1);
+}
+
+static void adopt_processes(struct listener *listener, int fd, size_t n)
+{
+	size_t size;
+
+	if (n > listener->waiting.limits.total)
+		n = listener->waiting.limits.total;
+	size = n * sizeof(struct connected_process);
+	if (pread(fd, listener->waiting.processes, size, sizeof(struct listener_state)) == (ssize_t)size)
+		listener->waiting.n_processes = n;
+}
+
+/* 1: the sockets of a former self were taken over; 0: there are none, or other ones are configured now. */
 static int restore_state(struct listener *listener)
 {
 	const char *number = getenv(LISTENER_STATE);
+	_cleanup_close_ int fd = number ? (int)strtol(number, NULL, 10) : -1;
 	struct listener_state state;
-	_cleanup_close_ int fd = -1;
-	size_t size;
+	bool same;
 
 	if (!number)
 		return 0;
-	fd = (int)strtol(number, NULL, 10);
 	unsetenv(LISTENER_STATE);
 	if (pread(fd, &state, sizeof(state), 0) != (ssize_t)sizeof(state) || state.n_listen > LISTEN_MAX)
 		return -EBADF;
+	adopt_processes(listener, fd, state.n_processes);
+	same = strcmp(state.spec, conf_string(listener->conf, CONF_GATE_LISTEN)) == 0;
+	for (size_t i = 0; i < state.n_listen; i++) {
+		if (same)
+			fd_set_cloexec(state.listen[i], 1);
+		else
+			close(state.listen[i]);
+	}
+	if (!same)
+		return 0;
 	listener->n_listen = state.n_listen;
 	memcpy(listener->listen, state.listen, sizeof(state.listen));
-	for (size_t i = 0; i < state.n_listen; i++)
-		fd_set_cloexec(listener->listen[i], 1);
-	if (state.n_processes > listener->waiting.limits.total)
-		state.n_processes = listener->waiting.limits.total;
-	size = state.n_processes * sizeof(struct connected_process);
-	if (pread(fd, listener->waiting.processes, size, sizeof(state)) == (ssize_t)size)
-		listener->waiting.n_processes = state.n_processes;
 	return 1;
 }
 
@@ -311,11 +376,17 @@ static int listener_init(struct listener *listener, struct error *err)
 	    .per_address = (size_t)conf_number(listener->conf, CONF_GATE_MAX_PER_ADDRESS),
 	    .soft = (size_t)conf_number(listener->conf, CONF_GATE_WAITING_SOFT),
 	};
+	struct rlimit files;
 	sigset_t mask;
 	int r = load_certificate(listener, err);
 
 	if (r < 0)
 		return r;
+	/* One file for each waiting connection. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
@@ -352,9 +423,21 @@ static int publish_ports(struct listener *listener, struct error *err)
 	return 0;
 }
 
-int listener_run(const struct conf *conf, char **argv, struct error *err)
+static void listener_clear(struct listener *listener)
 {
-	struct listener listener = {.conf = conf, .signals = -1, .chain_fd = -1, .key_fd = -1};
+	for (size_t i = 0; i < listener->n_listen; i++)
+		close(listener->listen[i]);
+	closep(&listener->signals);
+	closep(&listener->chain_fd);
+	closep(&listener->key_fd);
+	free(listener->polls);
+	waiting_clear(&listener->waiting);
+}
+
+int listener_run(const struct conf *conf, const char *path, char **argv, struct error *err)
+{
+	_cleanup_(listener_clear) struct listener listener = {
+	    .conf = conf, .path = path, .signals = -1, .chain_fd = -1, .key_fd = -1};
 	int signal = 0, r = listener_init(&listener, err);
 
 	if (r == 0)
@@ -362,14 +445,7 @@ int listener_run(const struct conf *conf, char **argv, struct error *err)
 	while (r == 0 && signal != SIGTERM && signal != SIGINT) {
 		signal = listener_turn(&listener);
 		if (signal == SIGHUP)
-			reexec(&listener, argv);
+			start_anew(&listener, argv);
 	}
-	for (size_t i = 0; i < listener.n_listen; i++)
-		close(listener.listen[i]);
-	closep(&listener.signals);
-	closep(&listener.chain_fd);
-	closep(&listener.key_fd);
-	free(listener.polls);
-	waiting_clear(&listener.waiting);
 	return r;
 }

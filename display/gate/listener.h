@@ -10,7 +10,10 @@
 /* The environment variable in which a listener hands its state (a memfd's number) to itself over exec at SIGHUP. */
 #define LISTENER_STATE "HOTDESK_GATE_STATE"
 
-/* Runs until SIGTERM; at SIGHUP executes this program again with argv and the listening sockets. */
-int listener_run(const struct conf *conf, char **argv, struct error *err);
+/*
+ * Runs until SIGTERM. At SIGHUP executes its program again with argv and the listening sockets, where the configuration
+ * of `path` (as for conf_load) and the certificate are usable; otherwise logs why and goes on as it is.
+ */
+int listener_run(const struct conf *conf, const char *path, char **argv, struct error *err);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include <getopt.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -82,7 +81,7 @@ static int run_listener(const char *path, char **argv)
 		log_error("%s", err.text);
 		return EXIT_USAGE;
 	}
-	if (listener_run(conf, argv, &err) < 0) {
+	if (listener_run(conf, path, argv, &err) < 0) {
 		log_error("%s", err.text);
 		return 1;
 	}

@@ -2,11 +2,11 @@
 #include "display/gate/relay.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 struct pipe_buffer {
@@ -18,7 +18,9 @@ struct relay {
 	SSL *tls;
 	int tls_fd, stream_fd;
 	struct pipe_buffer up, down;      /* viewer to display, display to viewer */
-	bool viewer_ended, stream_ended;  /* nothing more comes from there */
+	bool viewer_ended;                /* nothing more comes from there or can be sent there */
+	bool stream_ended;                /* nothing more comes from the display */
+	bool stream_deaf;                 /* the display reads no more; what it still says is relayed */
 	bool tls_wants_in, tls_wants_out; /* what the last TLS call waits for */
 };
 
@@ -39,6 +41,12 @@ static bool pipe_has_room(struct pipe_buffer *buffer)
 	return buffer->end < RELAY_BUFFER;
 }
 
+static void viewer_gone(struct relay *relay)
+{
+	relay->viewer_ended = true;
+	relay->down.begin = relay->down.end = 0;
+}
+
 /* Returns whether the call moved something on. */
 static bool tls_outcome(struct relay *relay, int n)
 {
@@ -52,9 +60,8 @@ static bool tls_outcome(struct relay *relay, int n)
 		relay->tls_wants_out = true;
 		return false;
 	default:
-		/* close_notify, a reset, or a broken record: the viewer is gone. */
-		relay->viewer_ended = true;
-		relay->down.begin = relay->down.end = 0;
+		/* close_notify, a reset, or a broken record. */
+		viewer_gone(relay);
 		return true;
 	}
 }
@@ -65,6 +72,7 @@ static bool read_viewer(struct relay *relay)
 
 	if (relay->viewer_ended || !pipe_has_room(&relay->up))
 		return false;
+	ERR_clear_error();
 	n = SSL_read(relay->tls, relay->up.data + relay->up.end, (int)(RELAY_BUFFER - relay->up.end));
 	if (n > 0)
 		relay->up.end += (size_t)n;
@@ -77,21 +85,11 @@ static bool write_viewer(struct relay *relay)
 
 	if (relay->viewer_ended || pipe_used(&relay->down) == 0)
 		return false;
+	ERR_clear_error();
 	n = SSL_write(relay->tls, relay->down.data + relay->down.begin, (int)pipe_used(&relay->down));
 	if (n > 0)
 		relay->down.begin += (size_t)n;
 	return tls_outcome(relay, n);
-}
-
-static bool stream_outcome(struct relay *relay, ssize_t n)
-{
-	if (n > 0)
-		return true;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	relay->stream_ended = true;
-	relay->up.begin = relay->up.end = 0;
-	return true;
 }
 
 static bool read_stream(struct relay *relay)
@@ -101,27 +99,39 @@ static bool read_stream(struct relay *relay)
 	if (relay->stream_ended || relay->viewer_ended || !pipe_has_room(&relay->down))
 		return false;
 	n = read(relay->stream_fd, relay->down.data + relay->down.end, RELAY_BUFFER - relay->down.end);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
 	if (n > 0)
 		relay->down.end += (size_t)n;
-	return stream_outcome(relay, n);
+	else
+		relay->stream_ended = relay->stream_deaf = true;
+	return true;
 }
 
 static bool write_stream(struct relay *relay)
 {
 	ssize_t n;
 
-	if (relay->stream_ended || pipe_used(&relay->up) == 0)
+	if (pipe_used(&relay->up) == 0)
 		return false;
+	if (relay->stream_deaf) {
+		relay->up.begin = relay->up.end = 0;
+		return true;
+	}
 	n = send(relay->stream_fd, relay->up.data + relay->up.begin, pipe_used(&relay->up), MSG_NOSIGNAL);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
 	if (n > 0)
 		relay->up.begin += (size_t)n;
-	return stream_outcome(relay, n);
+	else
+		relay->stream_deaf = true;
+	return true;
 }
 
 static bool relay_over(const struct relay *relay)
 {
 	if (relay->viewer_ended)
-		return relay->stream_ended || pipe_used(&relay->up) == 0;
+		return relay->stream_deaf || pipe_used(&relay->up) == 0;
 	return relay->stream_ended && pipe_used(&relay->down) == 0;
 }
 
@@ -131,20 +141,23 @@ static int relay_wait(struct relay *relay, int timeout)
 	struct pollfd fds[2];
 	int n;
 
-	if (relay->tls_wants_in && !relay->viewer_ended)
+	if (relay->tls_wants_in)
 		tls_events |= POLLIN;
 	if (relay->tls_wants_out)
 		tls_events |= POLLOUT;
 	if (!relay->stream_ended && !relay->viewer_ended && relay->down.end < RELAY_BUFFER)
 		stream_events |= POLLIN;
-	if (!relay->stream_ended && pipe_used(&relay->up) > 0)
+	if (!relay->stream_deaf && pipe_used(&relay->up) > 0)
 		stream_events |= POLLOUT;
-	fds[0] = (struct pollfd){.fd = relay->tls_fd, .events = tls_events};
+	fds[0] = (struct pollfd){.fd = relay->viewer_ended ? -1 : relay->tls_fd, .events = tls_events};
 	/* A stream nothing is wanted from would report its hang-up for ever. */
 	fds[1] = (struct pollfd){.fd = stream_events ? relay->stream_fd : -1, .events = stream_events};
 	n = poll(fds, 2, timeout);
-	if (n < 0 && errno != EINTR)
-		return -errno;
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	/* Reported unasked: without this a viewer that is gone, and is not read from just now, would make this spin. */
+	if (fds[0].revents & (POLLERR | POLLHUP) && !(fds[0].revents & tls_events))
+		viewer_gone(relay);
 	return n == 0 ? -ETIMEDOUT : 0;
 }
 
@@ -170,7 +183,5 @@ int relay_run(SSL *tls, int tls_fd, int stream_fd)
 	while (r == 0 && !relay_over(&relay))
 		if (!relay_step(&relay))
 			r = relay_wait(&relay, relay.stream_ended || relay.viewer_ended ? RELAY_DRAIN_MSEC : -1);
-	if (!relay.viewer_ended)
-		SSL_shutdown(tls);
-	return r;
+	return relay.viewer_ended ? -ECONNRESET : r;
 }

@@ -1,0 +1,663 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real hotdesk-gate in front of a fake broker: who gets in, who is told why not, and what cannot hurt it."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import rfb
+from case import case, eventually, main
+from fake_broker import FakeBroker
+from harness import BIN, RUN_AS, free_port, process_alive
+
+NAME, PASSWORD = "alice", "Wonder land: 42"
+
+
+def children_of(pid):
+    try:
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                if process_alive(int(child))]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def status_of(pid, key):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1])
+    raise KeyError(key)
+
+
+class Gate:
+    """A gate under a uid of its own where the test may choose it, with its broker and private directories."""
+
+    def __init__(self, directory=None, broker=True, **keys):
+        self.directory = directory or pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-gate-"))
+        os.chmod(self.directory, 0o755)
+        self.run, self.state = self.directory / "run/gate", self.directory / "state/gate"
+        self.log = self.directory / "log"
+        self.conf = self.directory / "hotdesk.conf"
+        self.uid = RUN_AS["gate"] if os.geteuid() == 0 and os.access(BIN, os.X_OK) and self._others_may_run() else None
+        for path in (self.run, self.state, self.directory / "run/broker"):
+            path.mkdir(parents=True, exist_ok=True)
+            if self.uid and path.name == "gate":
+                os.chown(path, self.uid, self.uid)
+        self.broker = FakeBroker(self.directory / "run/broker/gate.sock") if broker else None
+        if broker:
+            self.broker.answers[NAME] = self.broker.accept(PASSWORD)
+        self.write_conf(**keys)
+        self.start()
+
+    @staticmethod
+    def _others_may_run():
+        return all(os.stat(path).st_mode & 1 for path in [BIN / "hotdesk-gate", *(BIN / "x").parents])
+
+    def write_conf(self, **keys):
+        keys = {"listen": "127.0.0.1:0", **{key.replace("_", "-"): value for key, value in keys.items()}}
+        self.conf.write_text(f"[paths]\nruntime-dir = {self.directory}/run\nstate-dir = {self.directory}/state\n[gate]\n"
+                             + "".join(f"{key} = {value}\n" for key, value in keys.items()))
+
+    def start(self):
+        ready = self.log.read_text(errors="replace").count("ready on") if self.log.exists() else 0
+        wrapper = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] if self.uid else []
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([*wrapper, BIN / "hotdesk-gate", "--config", self.conf], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL)
+        eventually(lambda: self.said("ready on", ready + 1) or self.process.poll() is not None, "hotdesk-gate is ready")
+        if self.process.poll() is None:
+            self.ports = [int(port) for port in (self.run / "port").read_text().split()]
+            self.port = self.ports[0]
+
+    def said(self, text, times=1):
+        """Whether this gate's own process has logged `text`."""
+        return self.log.read_text(errors="replace").count(text) >= times if self.log.exists() else False
+
+    @property
+    def ca(self):
+        return self.state / "ca.pem"
+
+    def connections(self):
+        return children_of(self.process.pid)
+
+    def login(self, name=NAME, password=PASSWORD, **options):
+        return rfb.login(self.port, name, password, **{"ca": self.ca, "timeout": 30, **options})
+
+    def session(self, **options):
+        """A good login: the viewer's side and the display's."""
+        viewer = self.login(**options)
+        return viewer, self.broker.stream()
+
+    def good(self):
+        """A good login gets in and its bytes pass."""
+        viewer, stream = self.session()
+        viewer.write(b"hello")
+        assert stream.recv(5) == b"hello"
+        viewer.close()
+        stream.close()
+
+    def door(self, **options):
+        return rfb.Door(self.port, timeout=20, **options)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(20) == 0, self.log.read_text()
+        text = self.log.read_text(errors="replace")
+        assert "ended by signal" not in text and "Sanitizer" not in text, text
+        assert PASSWORD not in text, "the password is in the log"
+
+    def remove(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.broker:
+            self.broker.stop()
+        shutil.rmtree(self.directory)
+
+
+@contextlib.contextmanager
+def gate(**keys):
+    served = Gate(**keys)
+    try:
+        yield served
+        served.stop()
+    except BaseException:
+        print(served.log.read_text(errors="replace"))
+        raise
+    finally:
+        served.remove()
+
+
+def tls(low, high=None):
+    context = ssl._create_unverified_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = low, high or low
+    return context
+
+
+def refusal_of(action):
+    try:
+        action()
+    except rfb.Refused as refused:
+        return str(refused)
+    raise AssertionError("was not refused")
+
+
+def copy_both_ways(viewer, stream, size):
+    """Sends size bytes each way at once and compares their digests."""
+    data = random.Random(size).randbytes(size)
+    up = threading.Thread(target=viewer.write, args=(data,))
+    up.start()
+    seen = hashlib.sha256()
+    left = size
+    while left:
+        block = stream.recv(min(left, 1 << 16))
+        seen.update(block)
+        left -= len(block)
+    up.join()
+    assert seen.digest() == hashlib.sha256(data).digest(), "what the viewer sent"
+    down = threading.Thread(target=stream.sendall, args=(data,))
+    down.start()
+    assert viewer.read(size) == data, "what the display sent"
+    down.join()
+
+
+@case
+def good_login_relays_both_ways():
+    with gate() as served:
+        for version, context in ((ssl.TLSVersion.TLSv1_3, None), (ssl.TLSVersion.TLSv1_2, None)):
+            context = ssl.create_default_context(cafile=str(served.ca))
+            context.minimum_version = context.maximum_version = version
+            viewer, stream = served.session(context=context)
+            assert viewer.sock.version() == {772: "TLSv1.3", 771: "TLSv1.2"}[version], viewer.sock.version()
+            assert viewer.sock.compression() is None
+            copy_both_ways(viewer, stream, 10 << 20)
+            name, password, peer = served.broker.logins.get()
+            assert (name, password) == (NAME, PASSWORD)
+            assert peer == "127.0.0.1 %d" % viewer.sock.getsockname()[1], peer
+            viewer.close()
+            assert stream.recv(1) == b"", "the display sees that its viewer is gone"
+        eventually(lambda: not served.connections(), "the connections' processes end")
+
+
+@case
+def both_directions_at_once():
+    with gate() as served:
+        viewer, stream = served.session()
+        data = random.Random(1).randbytes(3 << 20)
+
+        def echo():
+            left = len(data)
+            while left:
+                block = stream.recv(1 << 15)
+                stream.sendall(block)
+                left -= len(block)
+
+        threads = [threading.Thread(target=echo), threading.Thread(target=viewer.write, args=(data,))]
+        for thread in threads:
+            thread.start()
+        assert viewer.read(len(data)) == data
+        for thread in threads:
+            thread.join()
+
+
+@case
+def reason_of_a_refusal_is_readable():
+    with gate() as served:
+        reason = "Desktop f\u00fcr Zo\u00eb: " + "no room, " * 25
+        served.broker.answers["bob"] = served.broker.refuse(reason)
+        assert refusal_of(lambda: served.login("bob", "x")) == reason
+        assert refusal_of(lambda: served.login(NAME, "wrong")) == "Login incorrect."
+        served.good()
+
+
+@case
+def older_tls_is_refused():
+    with gate() as served:
+        for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+            try:
+                served.login(context=tls(version))
+            except (ssl.SSLError, rfb.Closed, ConnectionError) as error:
+                assert "ALERT" in str(error).upper() or "VERSION" in str(error).upper(), error
+            else:
+                raise AssertionError(f"{version} was let in")
+        served.good()
+
+
+@case
+def other_security_types_are_not_offered_nor_taken():
+    with gate() as served:
+        for kind in (1, 2, 5, 16, 18, 30, 255):
+            door = served.door()
+            door.version()
+            assert door.security_types() == [rfb.VENCRYPT]
+            door.write(bytes([kind]))
+            assert "VeNCrypt" in refusal_of(door.result), kind
+            assert door.ended()
+        for subtype in (0, 1, 2, 256, 257, 259, 261, 263, 0xffffffff):
+            door = served.door()
+            door.version()
+            door.security_types()
+            assert door.vencrypt_subtypes() == [rfb.X509_PLAIN]
+            refusal_of(lambda: door.choose_subtype(subtype))
+            assert door.ended()
+        for version in ((0, 1), (0, 3), (1, 0)):
+            door = served.door()
+            door.version()
+            door.security_types()
+            refusal_of(lambda: door.vencrypt_subtypes(version))
+            assert door.ended()
+        served.good()
+
+
+@case
+def older_rfb_gets_a_reason_in_its_own_form():
+    with gate() as served:
+        for version in (b"RFB 003.003\n", b"RFB 003.005\n", b"RFB 003.889\n"):
+            door = served.door()
+            assert door.version(version) == rfb.VERSION
+            assert door.unpack("I") == 0, version
+            assert "3.8" in door.text()
+            assert door.ended()
+        door = served.door()
+        door.version(b"RFB 003.007\n")
+        assert "3.8" in refusal_of(door.security_types)
+        assert door.ended()
+        served.good()
+
+
+@case
+def garbage_is_closed():
+    with gate() as served:
+        for data in (b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(64),
+                     bytes(4096), b"\xff" * 4096, b"RFB 003.008\r"):
+            door = served.door()
+            door.write(data)
+            assert door.ended(), data[:12]
+        door = served.door()
+        door.version()
+        door.security_types()
+        door.vencrypt_subtypes()
+        door.choose_subtype()
+        door.write(b"this is no TLS" * 100)
+        assert door.ended()
+        served.good()
+
+
+def stages(served):
+    """Connections that stop in the middle of each part before the password."""
+    for sent in (b"", b"R", rfb.VERSION[:11], rfb.VERSION, rfb.VERSION + b"\x13", rfb.VERSION + b"\x13\0",
+                 rfb.VERSION + b"\x13\0\x02\0\0", rfb.VERSION + b"\x13\0\x02\0\0\x01\x06",
+                 rfb.VERSION + b"\x13\0\x02\0\0\x01\x06\x16\x03\x01"):
+        door = served.door()
+        if sent:
+            door.write(sent)
+        yield door
+
+
+@case
+def half_a_message_and_silence_is_closed():
+    with gate(handshake_timeout="2s", typing_timeout="2s") as served:
+        doors = list(stages(served))
+        for credentials in (b"", b"\0\0\0", struct.pack(">II", 5, 5), struct.pack(">II", 5, 5) + b"alicewo"):
+            door = served.door().secure(served.ca)
+            if credentials:
+                door.write(credentials)
+            doors.append(door)
+        for door in doors:
+            assert door.ended(20)
+        eventually(lambda: not served.connections(), "no process is left")
+        served.good()
+
+
+@case
+def person_may_type_longer_than_the_handshake_takes():
+    with gate(handshake_timeout="1s", typing_timeout="60s") as served:
+        door = served.door().secure(served.ca)
+        assert not door.ended(2.5)
+        door.credentials(NAME, PASSWORD)
+        door.result()
+
+
+@case
+def half_open_connections_do_not_keep_others_out():
+    with gate(handshake_timeout="600s", waiting_soft_cap=64, max_per_address=600) as served:
+        silent = [socket.create_connection(("127.0.0.1", served.port), source_address=("127.0.0.2", 0))
+                  for _ in range(500)]
+        served.good()
+        half = [served.door() for _ in range(20)]
+        for door in half:
+            door.write(b"RFB 003")
+        served.good()
+        eventually(lambda: len(os.listdir(f"/proc/{served.process.pid}/fd")) < 100, "the soft cap is kept")
+        for each in silent:
+            each.close()
+        for door in half:
+            door.close()
+        eventually(lambda: not served.connections(), "no process is left")
+        served.good()
+
+
+@case
+def caps_per_address_and_in_all():
+    with gate(max_per_address=3, max_connections=5) as served:
+        first = [served.session() for _ in range(2)]
+        waiting = served.door()
+        assert waiting.read(12) == rfb.VERSION
+        assert served.door().ended(), "the fourth of an address"
+        other = [rfb.Stream(socket.create_connection(("127.0.0.1", served.port), source_address=(f"127.0.0.{host}", 0)))
+                 for host in (2, 3)]
+        assert [each.read(12) for each in other] == [rfb.VERSION] * 2, "another address"
+        late = socket.create_connection(("127.0.0.1", served.port), source_address=("127.0.0.4", 0))
+        assert rfb.Stream(late).ended(), "the sixth in all"
+        for viewer, stream in first:
+            viewer.close()
+            stream.close()
+        for each in (waiting, *other):
+            each.close()
+        eventually(lambda: not served.connections(), "the processes end")
+        served.good()
+
+
+@case
+def viewer_that_never_reads_costs_no_memory():
+    with gate() as served:
+        viewer, stream = served.session()
+        pid = served.connections()[0]
+        before, sent = status_of(pid, "VmRSS"), 0
+        stream.settimeout(2)
+        try:
+            while sent < 256 << 20:
+                sent += stream.send(bytes(1 << 16))
+        except TimeoutError:
+            pass
+        assert sent < 64 << 20, f"{sent} bytes were taken from the display"
+        assert status_of(pid, "VmRSS") - before < 4096, "memory grew"
+        ticks = cpu_ticks(pid)
+        time.sleep(1)
+        assert cpu_ticks(pid) - ticks < os.sysconf("SC_CLK_TCK") // 2, "the relay spins"
+        viewer.write(b"still heard")
+        assert stream.recv(100) == b"still heard", "input passes while output is stuck"
+        assert viewer.read(sent) == bytes(sent)
+        served.good()
+
+
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@case
+def display_that_never_reads_costs_no_memory():
+    with gate() as served:
+        viewer, stream = served.session()
+        pid = served.connections()[0]
+        before = status_of(pid, "VmRSS")
+        viewer.sock.settimeout(2)
+        with contextlib.suppress(TimeoutError):
+            viewer.sock.sendall(bytes(64 << 20))
+        assert status_of(pid, "VmRSS") - before < 4096, "memory grew"
+        stream.sendall(b"still seen")
+        assert viewer.read(10) == b"still seen"
+        viewer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        viewer.close()  # a reset
+        eventually(lambda: not served.connections(), "the process ends although its display does not read", 40)
+        served.good()
+
+
+@case
+def name_and_password_that_are_too_long():
+    with gate() as served:
+        for name_size, password_size in ((256, 5), (5, 1025), (0xffffffff, 5), (5, 0xffffffff), (0x80000000, 0x80000000)):
+            door = served.door().secure(served.ca)
+            door.write(struct.pack(">II", name_size, password_size) + b"x" * 4096)
+            assert "too long" in refusal_of(door.result)
+        for name in ("", "a\0b"):
+            assert refusal_of(lambda: served.login(name, PASSWORD))
+        longest = "n" * 255
+        served.broker.answers[longest] = served.broker.accept("p" * 1024)
+        served.login(longest, "p" * 1024).close()
+        served.broker.answers["empty"] = served.broker.accept("")
+        served.login("empty", "").close()
+        served.broker.stream(), served.broker.stream()
+        served.good()
+
+
+@case
+def credentials_byte_by_byte():
+    with gate() as served:
+        door = served.door()
+        message = struct.pack(">II", len(NAME), len(PASSWORD)) + NAME.encode() + PASSWORD.encode()
+        for byte in rfb.VERSION + b"\x13\0\x02\0\0\x01\x06":
+            door.write(bytes([byte]))
+        assert door.read(12 + 2 + 2 + 6 + 1) == rfb.VERSION + b"\x01\x13\0\x02\0\x01\0\0\x01\x06\x01"
+        door.start_tls(served.ca)
+        for byte in message:
+            door.write(bytes([byte]))
+        door.result()
+
+
+@case
+def broker_that_is_away_or_dies():
+    with gate() as served:
+        served.broker.answers["unlucky"] = served.broker.die
+        assert "try again" in refusal_of(lambda: served.login("unlucky", "x"))
+        served.broker.stop()
+        assert "not running" in refusal_of(served.login)
+        begun = threading.Event()
+        outcome = []
+
+        def patient():
+            door = served.door().secure(served.ca)
+            door.credentials(NAME, PASSWORD)
+            begun.set()
+            door.result()
+            outcome.append("in")
+
+        login = threading.Thread(target=patient)
+        login.start()
+        begun.wait()
+        time.sleep(0.3)  # so that the gate most likely has to wait for the broker; it is let in either way
+        served.broker.start()
+        login.join()
+        assert outcome == ["in"], "the login waited for the broker"
+        served.broker.stream()
+        served.good()
+
+
+@case
+def viewer_that_leaves_while_the_broker_thinks():
+    with gate() as served:
+        left = threading.Event()
+
+        def think(connection, _password):
+            assert connection.recv(1) == b"", "the gate gives up"
+            left.set()
+
+        served.broker.answers["hasty"] = think
+        door = served.door().secure(served.ca)
+        door.credentials("hasty", "x")
+        served.broker.logins.get(timeout=20)
+        door.close()
+        assert left.wait(20)
+        served.good()
+
+
+@case
+def what_the_display_said_last_is_delivered():
+    with gate() as served:
+        for size in (1, 65536, 3 << 20):
+            viewer, stream = served.session()
+            data = random.Random(size).randbytes(size)
+
+            def say_and_leave():
+                stream.sendall(data)
+                stream.close()
+
+            display = threading.Thread(target=say_and_leave)
+            display.start()
+            for _ in range(50):
+                viewer.write(b"\x05\0\0\1\0\1")  # input that nobody reads any more
+            assert viewer.read(size) == data
+            assert viewer.ended()
+            display.join()
+        eventually(lambda: not served.connections(), "no process is left")
+        served.good()
+
+
+@case
+def hangup_keeps_the_socket_and_the_sessions():
+    with gate() as served:
+        viewer, stream = served.session()
+        old, port = fingerprint(served), served.port
+        assert fingerprint(served) == old
+        served.write_conf(names="desk.example.org")
+        served.process.send_signal(signal.SIGHUP)
+        eventually(lambda: served.said("ready on", 2), "the gate is ready again")
+        assert int((served.run / "port").read_text()) == port
+        copy_both_ways(viewer, stream, 100000)
+        assert fingerprint(served) != old, "the new name is not in the certificate"
+        context = ssl.create_default_context(cafile=str(served.ca))
+        served.door().secure(context=context, server_hostname="desk.example.org").close()
+        served.good()
+        viewer.close()
+        stream.close()
+        eventually(lambda: not served.connections(), "the old connection's process is reaped")
+
+        served.conf.write_text("[gate]\nlisten = 127.0.0.1:0\nmistake = 1\n")
+        served.process.send_signal(signal.SIGHUP)
+        eventually(lambda: served.said("mistake"), "the broken configuration is reported")
+        served.good()
+        served.write_conf(listen=f"127.0.0.1:{free_port()}")
+        served.process.send_signal(signal.SIGHUP)
+        eventually(lambda: served.said("ready on", 3), "the gate is ready again")
+        served.port = int((served.run / "port").read_text())
+        assert served.port != port
+        served.good()
+
+
+def fingerprint(served):
+    door = served.door().secure(served.ca)
+    with contextlib.closing(door):
+        return hashlib.sha256(door.sock.getpeercert(True)).hexdigest()
+
+
+@case
+def killed_listener_leaves_the_sessions():
+    with gate(listen=f"127.0.0.1:{free_port()}") as served:
+        viewer, stream = served.session()
+        session, port = served.connections()[0], served.port
+        served.process.kill()
+        served.process.wait()
+        copy_both_ways(viewer, stream, 100000)
+        served.start()
+        assert served.port == port, "the same port at once"
+        served.good()
+        copy_both_ways(viewer, stream, 100000)
+        viewer.close()
+        eventually(lambda: not process_alive(session), "the session's process ends with its viewer")
+
+
+@case
+def connection_process_is_in_its_sandbox_before_the_peer_is_read():
+    with gate() as served:
+        door = served.door()
+        door.write(b"R")
+        pid = eventually(served.connections, "the connection's process")[0]
+        eventually(lambda: status_of(pid, "Seccomp") == 2, "the sandbox")
+        assert status_of(pid, "NoNewPrivs") == 1
+        door.write(rfb.VERSION[1:])
+        door.read(12)
+        door.security_types()
+        line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert b"--connection" in line and PASSWORD.encode() not in line
+        if os.geteuid() == 0:
+            files = sorted(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+            assert len(files) <= 7, f"files {files}"
+        served.good()
+
+
+@case
+def own_certificate():
+    with gate(listen="127.0.0.1:0, [::1]:0", names="desk.example.org, 192.0.2.9") as served:
+        modes = {name: (served.state / name).stat().st_mode & 0o777 for name in ("ca.pem", "ca.key", "cert.pem", "key.pem")}
+        assert modes == {"ca.pem": 0o644, "ca.key": 0o600, "cert.pem": 0o644, "key.pem": 0o600}, modes
+        context = ssl.create_default_context(cafile=str(served.ca))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        for name in ("localhost", "127.0.0.1", "::1", "desk.example.org", "192.0.2.9", socket.gethostname()):
+            served.door().secure(context=context, server_hostname=name).close()
+        try:
+            served.door().secure(context=context, server_hostname="elsewhere.example.org")
+        except ssl.SSLCertVerificationError:
+            pass
+        else:
+            raise AssertionError("a foreign name was verified")
+        assert len(served.ports) == 2
+        with contextlib.closing(rfb.login(served.ports[1], NAME, PASSWORD, served.ca, host="::1")):
+            served.broker.stream()
+        shown = fingerprint(served)
+        assert ":".join(shown[i:i + 2] for i in range(0, 64, 2)).upper() in served.log.read_text(), "fingerprint in the log"
+        served.stop()
+        served.start()
+        assert fingerprint(served) == shown, "a restart keeps the certificate"
+
+
+def make_pem(directory, name, days=30):
+    """A self-signed pair; negative days: expired."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+
+    names = directory / "names"
+    names.write_text("subjectAltName = DNS:localhost, IP:127.0.0.1\n")
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    openssl("x509", "-req", "-in", f"{name}.csr", "-signkey", f"{name}.key", "-days", str(days), "-extfile", names,
+            "-out", f"{name}.pem")
+    os.chmod(directory / f"{name}.key", 0o644)
+    return {"certificate": directory / f"{name}.pem", "key": directory / f"{name}.key"}
+
+
+@case
+def certificate_of_the_administrator():
+    with gate() as served:
+        pair, other = make_pem(served.directory, "good"), make_pem(served.directory, "other")
+        served.write_conf(**pair)
+        served.stop()
+        served.start()
+        with contextlib.closing(served.login(ca=pair["certificate"])):
+            served.broker.stream()
+
+        def refused(text, code=1, **keys):
+            served.write_conf(**keys)
+            port = served.port
+            served.process.send_signal(signal.SIGHUP)
+            eventually(lambda: served.said(text), f"the running gate says {text}")
+            with contextlib.closing(rfb.login(port, NAME, PASSWORD, pair["certificate"])):
+                served.broker.stream()
+            done = subprocess.run([BIN / "hotdesk-gate", "--config", served.conf], capture_output=True, text=True,
+                                  timeout=30, check=False)
+            assert done.returncode == code and text in done.stderr, done
+
+        refused("do not belong together", certificate=pair["certificate"], key=other["key"])
+        refused("cannot read the certificate", certificate=served.directory / "none.pem", key=pair["key"])
+        refused("no PEM certificate", certificate=pair["key"], key=pair["key"])
+        refused("set both or neither", code=2, certificate=pair["certificate"])
+        refused("has expired", **make_pem(served.directory, "old", days=-1))
+
+
+if __name__ == "__main__":
+    main()
