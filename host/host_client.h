@@ -21,22 +21,23 @@ struct host_client_ops {
 	void (*image_progress)(const char *name, uint32_t percent, void *userdata);
 };
 
-/* r < 0: err->text is for the person; -ENOTCONN when the host is away. json (borrowed) / fd (the callee's) by call, else NULL / -1. */
+/* r < 0: err->text is for the person; -ENOTCONN when the host is away. json (borrowed) / fd (the callee's) by call,
+ * else NULL / -1. */
 typedef void (*host_done_fn)(int r, struct json_object *json, int fd, const struct error *err, void *userdata);
 
 int host_client_new(sd_event *event, const char *socket_path, const struct host_client_ops *ops, void *userdata,
-                    struct host_client **ret);
+		    struct host_client **ret);
 void host_client_free(struct host_client *client);
 
 /* kernel_fd and initrd_fd may be -1 (both or none). json: {"version":N}. fds stay the caller's. No timeout. */
 int host_client_image_import(struct host_client *client, const char *name, int disk_fd, int kernel_fd, int initrd_fd,
-                             const char *append, host_done_fn done, void *userdata);
+			     const char *append, host_done_fn done, void *userdata);
 int host_client_image_list(struct host_client *client, host_done_fn done, void *userdata);
 int host_client_image_delete(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
-                             void *userdata);
+			     void *userdata);
 /* desired: JSON array, borrowed. */
 int host_client_set_desired(struct host_client *client, uint64_t generation, struct json_object *desired,
-                            host_done_fn done, void *userdata);
+			    host_done_fn done, void *userdata);
 /* json: {"generation":N,"desktops":[...]} */
 int host_client_list(struct host_client *client, host_done_fn done, void *userdata);
 int host_client_open_display(struct host_client *client, const char *id, host_done_fn done, void *userdata);
