@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TigerVNC's real viewer under Xvfb, driven by xdotool and judged by pixels.
+
+    screen = Screen()
+    viewer = Viewer(screen, stack, "alice", "wonder")
+    viewer.wait_window()
+    viewer.type("ls\\n")
+    eventually(lambda: viewer.picture().pixel(3, 3) == 0x204060, "the desktop's background")
+    viewer.close()
+    screen.stop()
+"""
+
+import array
+import functools
+import operator
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import tempfile
+
+from case import eventually
+
+
+class Picture:
+    """Pixels as 0xRRGGBB; coordinates may be negative: from the right and bottom, as indices of lists."""
+
+    def __init__(self, width, height, pixels):
+        self.width, self.height, self.pixels = width, height, pixels
+
+    @classmethod
+    def from_xwd(cls, dump):
+        """What xwd(1) writes of a window of depth 24 (X11/XWDFile.h): big-endian header, little-endian pixels."""
+        header = struct.unpack(">25I", dump[:100])
+        size, width, height, order, bits, line, colours = (header[i] for i in (0, 4, 5, 7, 11, 12, 19))
+        assert order == 0 and bits == 32 and line == width * 4, f"not a picture of 32 bits a pixel: {header}"
+        start = size + colours * 12
+        data = bytearray(dump[start:start + line * height])
+        data[3::4] = bytes(width * height)
+        return cls(width, height, array.array("I", bytes(data)))
+
+    @property
+    def size(self):
+        return self.width, self.height
+
+    def pixel(self, x, y):
+        return self.pixels[y % self.height * self.width + x % self.width]
+
+    def block(self, x, y, width, height):
+        """The pixels of a rectangle, row by row."""
+        x, y = x % self.width, y % self.height
+        starts = range(y * self.width + x, (y + height) * self.width + x, self.width)
+        return [self.pixels[start:start + width] for start in starts]
+
+    def count(self, colour):
+        """How many pixels have exactly this colour."""
+        return self.pixels.count(colour)
+
+    def colours(self):
+        return len(set(self.pixels))
+
+    def difference(self, other):
+        """The share of pixels that differ, 1.0 for another size."""
+        if self.size != other.size:
+            return 1.0
+        return sum(map(operator.ne, self.pixels, other.pixels)) / len(self.pixels)
+
+
+class Screen:
+    """An Xvfb with a window manager on a display of its own."""
+
+    def __init__(self, size="1600x1200"):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-screen-"))
+        reader, writer = os.pipe()
+        self.server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{size}x24", "-nolisten", "tcp", "-noreset"],
+            pass_fds=[writer], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        with os.fdopen(reader) as pipe:
+            number = pipe.readline().strip()
+        assert number, "Xvfb did not start"
+        self.env = {**os.environ, "DISPLAY": f":{number}", "HOME": str(self.directory), "LANG": "C.UTF-8"}
+        self.env.pop("WAYLAND_DISPLAY", None)
+        self.manager = subprocess.Popen(["openbox"], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        eventually(lambda: "_NET_SUPPORTING_WM_CHECK(WINDOW)" in self.run("xprop", "-root", check=False),
+                   "the window manager runs", 30)
+
+    def run(self, *command, check=True, binary=False):
+        done = subprocess.run([str(word) for word in command], env=self.env, capture_output=True, timeout=60)
+        assert not check or done.returncode == 0, f"{command}: {done.stderr.decode(errors='replace').strip()}"
+        return done.stdout if binary else done.stdout.decode()
+
+    def picture(self, window=None):
+        return Picture.from_xwd(self.run("xwd", "-silent", *(["-id", window] if window else ["-root"]), binary=True))
+
+    def save(self, path):
+        self.run("import", "-silent", "-window", "root", path, check=False)
+
+    def stop(self):
+        for process in (self.manager, self.server):
+            process.terminate()
+            process.wait(30)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Viewer:
+    """One vncviewer, logged in as `user` to the gate of `stack`."""
+
+    def __init__(self, screen, stack, user, password, options=()):
+        self.screen = screen
+        self.window = None
+        self.log = stack.directory / f"viewer-{user}.log"
+        env = {**screen.env, "VNC_USERNAME": user, "VNC_PASSWORD": password}
+        # A log level of 100 would draw its own statistics over the picture.
+        command = ["vncviewer", "-SecurityTypes", "X509Plain", "-X509CA", stack.ca, "-AlertOnFatalError=0",
+                   "-ReconnectOnError=0", "-RemoteResize=1", "-Maximize=0", "-FullScreen=0", "-Log", "*:stderr:30",
+                   *options, f"127.0.0.1::{stack.port}"]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen([str(word) for word in command], env=env, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def _find_window(self):
+        assert self.alive(), f"the viewer ended:\n{self.text()[-3000:]}"
+        found = self.screen.run("xdotool", "search", "--all", "--onlyvisible", "--pid", self.process.pid, "--name", "TigerVNC",
+                                check=False).split()
+        return found[0] if found else None
+
+    def wait_window(self, timeout=60):
+        """The window with the remote picture is there."""
+        self.window = eventually(self._find_window, lambda: f"the viewer's window\n{self.text()[-3000:]}", timeout)
+        return self.window
+
+    def picture(self):
+        assert self.alive(), f"the viewer ended:\n{self.text()[-3000:]}"
+        return self.screen.picture(self.window)
+
+    def activate(self):
+        self.screen.run("xdotool", "windowactivate", "--sync", self.window)
+
+    def type(self, text):
+        """Types on the keyboard, into what has the focus in the desktop."""
+        self.activate()
+        for line in text.splitlines(keepends=True):
+            if line.strip("\n"):
+                self.screen.run("xdotool", "type", "--delay", "40", line.strip("\n"))
+            if line.endswith("\n"):
+                self.screen.run("xdotool", "key", "Return")
+
+    def move(self, x, y):
+        self.screen.run("xdotool", "mousemove", "--window", self.window, x, y)
+
+    def click(self, x, y, button=1):
+        self.move(x, y)
+        self.screen.run("xdotool", "click", button)
+
+    def resize(self, width, height):
+        self.screen.run("xdotool", "windowsize", self.window, width, height)
+
+    def wait_end(self, timeout=60):
+        eventually(lambda: not self.alive(), "the viewer ends", timeout)
+
+    def close(self):
+        if self.alive():
+            self.process.terminate()
+        self.process.wait(30)
+
+
+def pictured(screen_of):
+    """A decorator for cases: a failure leaves a picture of screen_of() in HOTDESK_ARTIFACTS."""
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapped():
+            try:
+                function()
+            except Exception:
+                artifacts = os.environ.get("HOTDESK_ARTIFACTS")
+                if artifacts and screen_of():
+                    os.makedirs(artifacts, exist_ok=True)
+                    screen_of().save(f"{artifacts}/{function.__name__}.png")
+                raise
+        return wrapped
+    return decorate

@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job with real parts: TigerVNC's viewer, TLS, PAM, the broker, QEMU under TCG, a guest with X."""
+
+import hashlib
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+from case import Skip, case, eventually, main  # noqa: E402
+from harness import Stack  # noqa: E402
+from viewer import Screen, Viewer, pictured  # noqa: E402
+
+PASSWORDS = {"alice": "wonder land", "bob": "builder"}
+BACKGROUND = 0x204060  # of the tiny guest's desktop
+TERMINAL = 0xFFFFFF
+MENU_GREEN = 0x00C000  # of the terminal that the menu's first entry starts
+BOOT_TIMEOUT = 240
+
+stack = None
+screen = None
+viewers = {}
+
+
+def sha256(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def setup():
+    global stack, screen
+    if "HOTDESK_TINY" not in os.environ:
+        raise Skip("HOTDESK_TINY does not name the built tiny guest (tests/run sets it)")
+    screen = Screen()
+    stack = Stack(users=PASSWORDS)
+    stack.start()
+    stack.tiny_pool()
+
+
+def teardown():
+    for viewer in viewers.values():
+        viewer.close()
+    if stack:
+        stack.stop()
+    if screen:
+        screen.stop()
+
+
+def connect(user):
+    """A viewer of the user's; its window is there and may still show the waiting picture."""
+    if user in viewers:
+        viewers[user].close()
+    viewers[user] = Viewer(screen, stack, user, PASSWORDS[user])
+    viewers[user].wait_window()
+    return viewers[user]
+
+
+def shows_desktop(viewer):
+    picture = viewer.picture()
+    return picture.count(BACKGROUND) > 100_000 and picture.count(TERMINAL) > 50_000
+
+
+def state_text(viewer):
+    return f"desktops {stack.desktops()}\n{stack.log_tail()}\n{viewer.text()[-1500:]}"
+
+
+def logged_in(user):
+    """The user's viewer with the desktop in it; connects where a case is run alone."""
+    viewer = viewers.get(user)
+    if not viewer or not viewer.alive():
+        viewer = connect(user)
+    eventually(lambda: shows_desktop(viewer), lambda: f"the desktop of {user}\n{state_text(viewer)}", BOOT_TIMEOUT, 0.2)
+    # A terminal that is drawn takes keys a moment later: its shell has started when the prompt stands still.
+    settled(viewer)
+    return viewer
+
+
+def settled(viewer):
+    """The picture once it is the same twice in a row."""
+    last = [None]
+
+    def still():
+        picture = viewer.picture()
+        same = last[0] is not None and picture.difference(last[0]) == 0
+        last[0] = picture
+        return same
+    eventually(still, "the picture stands still", 60, 1.0)
+    return last[0]
+
+
+def run_command(viewer, command, colour):
+    """Types a command that ends by giving the terminal this background when it succeeds; waits to see that colour."""
+    text = "%06x" % colour
+    viewer.type(f"{command} && printf '\\033]11;#{text}\\a'\n")
+    eventually(lambda: viewer.picture().count(colour) > 50_000,
+               lambda: f"`{command}` gives a terminal of colour #{text}\n{state_text(viewer)}", 60, 0.2)
+
+
+def desktop_of(user):
+    rows = stack.desktops(owner=user)
+    assert len(rows) == 1, f"one desktop of {user}: {rows}"
+    return rows[0]
+
+
+def files_of(desktop):
+    return stack.state / "host/vm" / desktop["id"]
+
+
+def golden_disk():
+    disks = list((stack.state / "host/images/tiny").glob("*/disk.qcow2"))
+    assert len(disks) == 1, f"one version of the image: {disks}"
+    return disks[0]
+
+
+def is_removed(desktop):
+    eventually(lambda: not stack.desktops(id=desktop["id"]), lambda: f"{desktop['id']} is off the list:"
+               f" {stack.desktops()}\n{stack.log_tail()}", 90, 0.2)
+    eventually(lambda: not files_of(desktop).exists(), f"the files of {desktop['id']} are removed", 30)
+    eventually(lambda: not [line for line in stack.children("qemu-system-x86_64").values() if desktop["id"] in line],
+               f"the QEMU of {desktop['id']} has ended", 30)
+
+
+def system_case(function):
+    return case(pictured(lambda: screen)(function))
+
+
+@system_case
+def a_cold_login_shows_the_waiting_picture_first():
+    viewer = connect("alice")
+    picture = viewer.picture()
+    state = desktop_of("alice")["state"]
+    assert state != "ready", "the desktop was there before the viewer: nothing was to wait for"
+    assert not shows_desktop(viewer)
+
+    def waiting_picture():
+        seen = viewer.picture()
+        return seen.colours() > 16 and not shows_desktop(viewer) and seen
+    picture = eventually(waiting_picture, lambda: f"a drawn picture\n{state_text(viewer)}", 10)
+    assert picture.count(0) < picture.width * picture.height * 0.9, "an all but black picture"
+    logged_in("alice")
+    assert viewer.alive() and desktop_of("alice")["state"] == "ready"
+
+
+@system_case
+def a_typed_command_changes_the_picture():
+    viewer = logged_in("alice")
+    before = viewer.picture()
+    colour = 0xC000C0
+    assert before.count(colour) == 0
+    run_command(viewer, "true", colour)
+    assert viewer.picture().count(TERMINAL) < 5_000, "the terminal is not white any more"
+    run_command(viewer, "true", TERMINAL)
+
+
+@system_case
+def a_menu_opens_and_its_entry_is_chosen():
+    viewer = logged_in("alice")
+    viewer.activate()
+    before = settled(viewer)
+    assert before.count(MENU_GREEN) == 0
+    viewer.click(700, 480, button=3)
+    eventually(lambda: viewer.picture().block(710, 485, 60, 30) != before.block(710, 485, 60, 30), "the menu opens", 30)
+    viewer.click(740, 492)
+    eventually(lambda: viewer.picture().count(MENU_GREEN) > 20_000, "the menu's entry started a green terminal", 60)
+    # The new terminal has the focus; it goes as it came.
+    settled(viewer)
+    viewer.type("exit\n")
+    eventually(lambda: viewer.picture().count(MENU_GREEN) == 0, "the green terminal is closed", 60)
+
+
+@system_case
+def the_desktop_follows_the_window_to_the_pixel():
+    viewer = logged_in("alice")
+    corner = settled(viewer).block(-12, -32, 12, 32)  # the end of the task bar and background above it
+    for width, height in ((1171, 803), (905, 677), (1366, 768)):
+        viewer.resize(width, height)
+
+        def followed():
+            picture = viewer.picture()
+            return picture.size == (width, height) and picture.block(-12, -32, 12, 32) == corner \
+                and picture.pixel(-3, 3) == BACKGROUND
+        eventually(followed, lambda: f"a desktop of {width}x{height}, not {viewer.picture().size}\n{state_text(viewer)}", 60)
+    run_command(viewer, "grep -q 1366x768 /run/Xorg.log", TERMINAL)
+
+
+@system_case
+def after_reconnecting_the_same_desktop_and_windows_are_there():
+    viewer = logged_in("alice")
+    colour = 0xC0C000
+    run_command(viewer, "echo kept >/root/kept; sync", colour)
+    desktop, before = desktop_of("alice"), settled(viewer)
+    viewer.close()
+    eventually(lambda: desktop_of("alice")["viewers"] == 0, "the viewer is gone from the list", 30)
+    viewer = connect("alice")
+    eventually(lambda: viewer.picture().difference(before) < 0.01,
+               lambda: f"the same picture again, not {viewer.picture().difference(before):.3f} different of"
+               f" {viewer.picture().size} to {before.size}\n{state_text(viewer)}", 60)
+    after = desktop_of("alice")
+    assert (after["id"], after["boot"]) == (desktop["id"], desktop["boot"]), f"{desktop} is now {after}"
+    run_command(viewer, "grep -q kept /root/kept", TERMINAL)
+
+
+@system_case
+def a_second_user_gets_another_machine():
+    logged_in("alice")
+    viewer = logged_in("bob")
+    assert desktop_of("alice")["id"] != desktop_of("bob")["id"]
+    assert len(stack.children("qemu-system-x86_64")) == 2, stack.children("qemu-system-x86_64")
+    run_command(viewer, "[ ! -e /root/kept ]", 0x00C0C0)
+    assert viewers["alice"].picture().count(0x00C0C0) == 0, "what bob does is in alice's picture"
+
+
+@system_case
+def logging_off_removes_a_floating_desktop():
+    viewer = logged_in("alice")
+    desktop = desktop_of("alice")
+    assert files_of(desktop).is_dir()
+    viewer.type("poweroff\n")
+    is_removed(desktop)
+    viewer.close()
+
+
+@system_case
+def stopping_removes_a_floating_desktop():
+    viewer = logged_in("bob")
+    desktop = desktop_of("bob")
+    assert files_of(desktop).is_dir()
+    stack.cli("desktop", "stop", desktop["id"])
+    is_removed(desktop)
+    viewer.close()
+
+
+@system_case
+def a_written_file_is_not_in_the_next_clone_nor_in_the_image():
+    golden = sha256(golden_disk())
+    assert golden == sha256(pathlib.Path(os.environ["HOTDESK_TINY"]) / "disk.qcow2"), "imported as it is"
+    first = logged_in("alice")
+    run_command(first, "echo kept >/root/kept; sync", 0x804000)
+    desktop = desktop_of("alice")
+    stack.cli("desktop", "stop", desktop["id"])
+    is_removed(desktop)
+    first.close()
+    second = logged_in("alice")
+    assert desktop_of("alice")["id"] != desktop["id"], "a floating desktop is a new clone"
+    run_command(second, "[ ! -e /root/kept ]", 0x408000)
+    assert sha256(golden_disk()) == golden, "the golden image was written to"
+
+
+if __name__ == "__main__":
+    main(setup, teardown)
