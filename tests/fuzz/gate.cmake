@@ -1,0 +1,1 @@
+fuzz_target(handshake hotdesk-gate-core)
