@@ -19,7 +19,7 @@ struct bus_server;
 struct bus_server_ops {
 	/*
 	 * A peer connected; uid is SO_PEERCRED's. Add object vtables to `bus` (not started yet) and return 0; negative refuses.
-	 * The server owns `bus` and drops it after `gone`.
+	 * The server owns `bus` and drops it after `gone`; closing it is not for others (sd_bus_close tells nobody).
 	 */
 	int (*connected)(sd_bus *bus, uid_t uid, void *userdata);
 	/* The connection ended (may be NULL). */
@@ -42,6 +42,8 @@ void bus_server_each(struct bus_server *server, void (*fn)(sd_bus *bus, void *us
  * Connects to a listening path / adopts one end of a stream socketpair (fd taken over, also on failure), attached to `event`
  * and started. bus_serve_fd is the other side: D-Bus auth server, any uid accepted (whoever holds a socketpair's end may
  * use it); `setup` adds the vtables before the start (may be NULL).
+ * Messages queue until the peer has answered, except one with fds: sd-bus waits in it, up to 90 s, until it knows whether the
+ * peer takes fds. So send none before bus_hello's `done`.
  */
 int bus_connect(sd_event *event, const char *path, sd_bus **ret);
 int bus_client_fd(sd_event *event, int fd, sd_bus **ret);

@@ -89,7 +89,8 @@ static int check_choice(const struct conf_key *key, const char *value, struct er
 
 	for (const char *at = key->choices; at; at = strchr(at, '|')) {
 		at += *at == '|';
-		if (length > 0 && strncmp(at, value, length) == 0 && (at[length] == '|' || at[length] == '\0'))
+		if (length > 0 && !strchr(value, '|') && strncmp(at, value, length) == 0 &&
+		    (at[length] == '|' || at[length] == '\0'))
 			return 0;
 	}
 	return error_set(err, -EINVAL, "%s = %s is not one of %s", key->name, value, key->choices);

@@ -1,0 +1,1 @@
+fuzz_target(conf hotdesk-common)
