@@ -45,21 +45,28 @@ static int loop_watch_signals(struct loop *loop)
 	return loop_watch(loop, loop->signal_fd, EPOLLIN, on_signal, loop, &loop->signals);
 }
 
-int loop_new(struct loop **ret)
+static int loop_open(struct loop *loop)
 {
-	_cleanup_(loop_freep) struct loop *loop = calloc(1, sizeof(*loop));
-	int r;
-
-	if (!loop)
-		return -ENOMEM;
 	loop->signal_fd = -1;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
 		return -errno;
-	r = loop_watch_signals(loop);
-	if (r < 0)
+	return loop_watch_signals(loop);
+}
+
+int loop_new(struct loop **ret)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+	int r;
+
+	if (!loop)
+		return -ENOMEM;
+	r = loop_open(loop);
+	if (r < 0) {
+		loop_free(loop);
 		return r;
-	*ret = steal_ptr(loop);
+	}
+	*ret = loop;
 	return 0;
 }
 
@@ -78,18 +85,29 @@ void loop_freep(struct loop **loop)
 	loop_free(*loop);
 }
 
-int loop_watch(struct loop *loop, int fd, uint32_t events, loop_fn fn, void *userdata, struct watch **ret)
+/* NULL: errno says why. */
+static struct watch *watch_new(struct loop *loop, int fd, uint32_t events, loop_fn fn, void *userdata)
 {
-	_cleanup_free_ struct watch *watch = calloc(1, sizeof(*watch));
-	struct epoll_event event = {.events = events};
+	struct watch *watch = calloc(1, sizeof(*watch));
+	struct epoll_event event = {.events = events, .data.ptr = watch};
 
 	if (!watch)
-		return -ENOMEM;
+		return NULL;
 	*watch = (struct watch){.loop = loop, .fd = fd, .own_fd = -1, .fn = fn, .userdata = userdata};
-	event.data.ptr = watch;
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		free(watch);
+		return NULL;
+	}
+	return watch;
+}
+
+int loop_watch(struct loop *loop, int fd, uint32_t events, loop_fn fn, void *userdata, struct watch **ret)
+{
+	struct watch *watch = watch_new(loop, fd, events, fn, userdata);
+
+	if (!watch)
 		return -errno;
-	*ret = steal_ptr(watch);
+	*ret = watch;
 	return 0;
 }
 
@@ -98,14 +116,13 @@ int loop_every(struct loop *loop, unsigned ms, loop_fn fn, void *userdata, struc
 	struct timespec each = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 	struct itimerspec timer = {.it_interval = each, .it_value = each};
 	_cleanup_close_ int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	struct watch *watch = NULL;
-	int r;
+	struct watch *watch;
 
 	if (fd < 0 || timerfd_settime(fd, 0, &timer, NULL) < 0)
 		return -errno;
-	r = loop_watch(loop, fd, EPOLLIN, fn, userdata, &watch);
-	if (r < 0)
-		return r;
+	watch = watch_new(loop, fd, EPOLLIN, fn, userdata);
+	if (!watch)
+		return -errno;
 	watch->own_fd = steal_fd(&fd);
 	*ret = watch;
 	return 0;

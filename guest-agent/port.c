@@ -195,23 +195,30 @@ static void on_timer(uint32_t events, void *userdata)
 	port_try(userdata);
 }
 
+static int port_start(struct port *port)
+{
+	port->output = malloc(PORT_OUTPUT_MAX);
+	if (!port->output)
+		return -ENOMEM;
+	return loop_every(port->loop, PORT_CHECK_MS, on_timer, port, &port->timer);
+}
+
 int port_new(struct loop *loop, const char *name, const char *path, const struct port_ops *ops, void *userdata,
 	     struct port **ret)
 {
-	_cleanup_(port_freep) struct port *port = calloc(1, sizeof(*port));
+	struct port *port = calloc(1, sizeof(*port));
 	int r;
 
 	if (!port)
 		return -ENOMEM;
 	*port = (struct port){.loop = loop, .name = name, .path = path, .ops = ops, .userdata = userdata, .fd = -1};
-	port->output = malloc(PORT_OUTPUT_MAX);
-	if (!port->output)
-		return -ENOMEM;
-	r = loop_every(loop, PORT_CHECK_MS, on_timer, port, &port->timer);
-	if (r < 0)
+	r = port_start(port);
+	if (r < 0) {
+		port_free(port);
 		return r;
-	*ret = port;
-	port_try(steal_ptr(port));
+	}
+	*ret = port; /* before `connected`, which may use it */
+	port_try(port);
 	return 0;
 }
 
@@ -224,11 +231,6 @@ void port_free(struct port *port)
 	closep(&port->fd);
 	free(port->output);
 	free(port);
-}
-
-void port_freep(struct port **port)
-{
-	port_free(*port);
 }
 
 int port_send(struct port *port, const char *data, size_t size)

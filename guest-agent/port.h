@@ -30,7 +30,6 @@ int port_new(struct loop *loop, const char *name, const char *path, const struct
 	     struct port **ret);
 /* Takes NULL. Calls no op. */
 void port_free(struct port *port);
-void port_freep(struct port **port);
 
 /* Queues bytes. -ENOTCONN: no host is there. -ENOBUFS: the host does not read; nothing of it was queued. */
 int port_send(struct port *port, const char *data, size_t size);

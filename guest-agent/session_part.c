@@ -157,31 +157,37 @@ static int part_connect_x(struct session_part *part)
 	return r == -ENOTSUP ? 0 : r;
 }
 
+static int part_start(struct session_part *part)
+{
+	int r = part_connect_x(part);
+
+	if (r == 0)
+		r = loop_watch(part->loop, xcb_get_file_descriptor(part->x), EPOLLIN, on_x, part, &part->x_watch);
+	part->uevent_fd = uevent_open();
+	if (r == 0 && part->uevent_fd >= 0)
+		r = loop_watch(part->loop, part->uevent_fd, EPOLLIN, on_uevent, part, &part->uevent_watch);
+	if (r == 0)
+		r = loop_every(part->loop, PART_RETRY_MS, on_timer, part, &part->timer);
+	return r;
+}
+
 int session_part_new(struct loop *loop, const char *socket_path, struct session_part **ret)
 {
-	_cleanup_(session_part_freep) struct session_part *part = calloc(1, sizeof(*part));
+	struct session_part *part = calloc(1, sizeof(*part));
 	int r;
 
 	if (!part)
 		return -ENOMEM;
 	*part = (struct session_part){.loop = loop, .socket_path = socket_path, .root_fd = -1, .uevent_fd = -1};
-	r = part_connect_x(part);
-	if (r < 0)
+	r = part_start(part);
+	if (r < 0) {
+		session_part_free(part);
 		return r;
-	r = loop_watch(loop, xcb_get_file_descriptor(part->x), EPOLLIN, on_x, part, &part->x_watch);
-	if (r < 0)
-		return r;
-	part->uevent_fd = uevent_open();
-	if (part->uevent_fd >= 0)
-		r = loop_watch(loop, part->uevent_fd, EPOLLIN, on_uevent, part, &part->uevent_watch);
-	if (r == 0)
-		r = loop_every(loop, PART_RETRY_MS, on_timer, part, &part->timer);
-	if (r < 0)
-		return r;
+	}
 	root_report(part);
 	/* Events that came with the replies so far. */
 	on_x(0, part);
-	*ret = steal_ptr(part);
+	*ret = part;
 	return 0;
 }
 

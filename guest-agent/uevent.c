@@ -48,13 +48,14 @@ int uevent_drain(int fd)
 		socklen_t from_size = sizeof(from);
 		ssize_t n = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &from_size);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == ENOBUFS) /* some were lost: look at the screen in any case */
-			found = 1;
-		else if (n < 0)
-			return errno == EAGAIN ? found : -errno;
-		else if (from.nl_pid == 0 && uevent_is_screen(buffer, (size_t)n)) /* 0: the kernel itself */
+		bool lost = n < 0 && errno == ENOBUFS; /* then look at the screen in any case */
+
+		if (n < 0 && errno == EAGAIN)
+			return found;
+		if (n < 0 && errno != EINTR && !lost)
+			return -errno;
+		/* 0 is the kernel itself. */
+		if (lost || (n > 0 && from.nl_pid == 0 && uevent_is_screen(buffer, (size_t)n)))
 			found = 1;
 	}
 }

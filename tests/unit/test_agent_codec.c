@@ -63,7 +63,7 @@ static void a_line_that_is_too_long_is_skipped_whole(void **state)
 	big[CODEC_LINE_MAX] = '\0';
 	feed(&lines, seen, big);
 	feed(&lines, seen, big);
-	assert_true(lines.room <= 2 * CODEC_LINE_MAX);
+	assert_true(lines.room <= 2 * (size_t)CODEC_LINE_MAX);
 	feed(&lines, seen, "tail\n");
 	assert_int_equal(seen->count, 0);
 	feed(&lines, seen, "next\n");

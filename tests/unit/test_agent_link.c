@@ -47,7 +47,7 @@ static int set_up(void **state)
 	struct termios raw;
 	int slave;
 
-	strcpy(s->directory, "/tmp/agent-test-XXXXXX");
+	snprintf(s->directory, sizeof(s->directory), "/tmp/agent-test-XXXXXX");
 	assert_non_null(mkdtemp(s->directory));
 	snprintf(s->socket, sizeof(s->socket), "%s/run/session.sock", s->directory);
 	s->host = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -129,7 +129,7 @@ static int session_connect(const struct setup *s)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(address.sun_path, s->socket);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", s->socket);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }
