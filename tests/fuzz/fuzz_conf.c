@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_dump(const struct conf *conf)
 {
-	_cleanup_free_ char *text = conf_dump(conf), *again = NULL;
+	_cleanup_free_ char *text = conf_dump(conf);
 	_cleanup_(conf_freep) struct conf *copy = NULL;
 
 	/* A value may hold what only starts a comment behind a space once it stands behind one: then it is not read
