@@ -34,10 +34,12 @@ static void put_u32(struct handshake *handshake, uint32_t value)
 
 static void put_text(struct handshake *handshake, const char *text)
 {
-	size_t size = strnlen(text, REASON_MAX);
+	size_t size = 0;
 
+	while (size < REASON_MAX && text[size])
+		size++;
 	/* Not inside a UTF-8 sequence. */
-	while (size == REASON_MAX && size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+	while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
 		size--;
 	put_u32(handshake, (uint32_t)size);
 	put(handshake, text, size);

@@ -71,8 +71,11 @@ static int certificate_of(const struct conf *conf, struct certificate *ret, stru
 	SSL_CTX *context;
 	int r;
 
-	if (fs_path(directory, sizeof(directory), "%s/gate", conf_string(conf, CONF_STATE_DIR)) < 0)
-		return error_set(err, -ENAMETOOLONG, "state-dir is too long");
+	r = fs_path(directory, sizeof(directory), "%s/gate", conf_string(conf, CONF_STATE_DIR));
+	if (r < 0) {
+		error_set(err, r, "state-dir is too long");
+		return r;
+	}
 	r = chain[0] ? certificate_load(chain, conf_string(conf, CONF_GATE_KEY), ret, err)
 		     : certificate_own(directory, conf_string(conf, CONF_GATE_NAMES), ret, err);
 	if (r < 0)

@@ -11,11 +11,12 @@ int waiting_init(struct waiting *waiting, const struct waiting_limits *limits)
 	*waiting = (struct waiting){.limits = *limits};
 	waiting->sockets = calloc(limits->total, sizeof(*waiting->sockets));
 	waiting->processes = calloc(limits->total, sizeof(*waiting->processes));
-	if (!waiting->sockets || !waiting->processes) {
-		waiting_clear(waiting);
-		return -ENOMEM;
-	}
-	return 0;
+	if (waiting->sockets && waiting->processes)
+		return 0;
+	free(waiting->sockets);
+	free(waiting->processes);
+	*waiting = (struct waiting){0};
+	return -ENOMEM;
 }
 
 void waiting_clear(struct waiting *waiting)

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#define BIG (1 << 20)
+#define BIG ((size_t)1 << 20)
 
 struct ends {
 	SSL *viewer, *gate;
