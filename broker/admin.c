@@ -126,6 +126,16 @@ int admin_store_error(struct admin_call *call, int r, struct error *err)
 			 store_message(broker_store(call->broker)));
 }
 
+int admin_host_error(int r, struct error *err)
+{
+	if (r == -ENOTCONN)
+		return error_set(
+		    err, r,
+		    "hotdesk-host does not run: start it by `systemctl start hotdesk-host`, or see why hotdesk-starter "
+		    "cannot keep it running, and try again");
+	return error_set_errno(err, r, "hotdesk-host could not be asked; the broker's log says more");
+}
+
 const char *admin_argument(const struct admin_call *call, const char *key)
 {
 	return admin_string(call->arguments, key);

@@ -42,6 +42,9 @@ void admin_reply_text(struct admin_call *call, const char *format, ...) __attrib
 /* Replies that the broker's store did not take it. */
 int admin_store_error(struct admin_call *call, int r, struct error *err);
 
+/* For a host_client call that could not be made. */
+int admin_host_error(int r, struct error *err);
+
 /* The argument's text; what the table demands is never NULL. */
 const char *admin_argument(const struct admin_call *call, const char *key);
 

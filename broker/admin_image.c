@@ -55,14 +55,14 @@ int admin_image_import(struct admin_call *call, struct error *err)
 					 file_of(call, "kernel"), file_of(call, "initrd"), append ? append : "",
 					 import_done, call);
 
-	return r < 0 ? error_set_errno(err, r, "the import could not be asked of hotdesk-host") : 0;
+	return r < 0 ? admin_host_error(r, err) : 0;
 }
 
 static int ask_list(struct admin_call *call, host_done_fn done, struct error *err)
 {
 	int r = host_client_image_list(broker_host(call->broker), done, call);
 
-	return r < 0 ? error_set_errno(err, r, "the images could not be asked of hotdesk-host") : 0;
+	return r < 0 ? admin_host_error(r, err) : 0;
 }
 
 static void list_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
@@ -233,7 +233,7 @@ static void delete_listed(int r, struct json_object *json, int fd, const struct 
 	if (r == 0) {
 		r = host_client_image_delete(broker_host(call->broker), name, version, delete_done, call);
 		if (r < 0)
-			error_set_errno(&refused, r, "the deletion could not be asked of hotdesk-host");
+			admin_host_error(r, &refused);
 	}
 	if (r < 0)
 		admin_fail(call, &refused);

@@ -272,7 +272,7 @@ static int change_pool(struct admin_call *call, struct error *err)
 	if (!admin_given(pairs, "image"))
 		return save_pool(call, err);
 	r = host_client_image_list(broker_host(call->broker), images_listed, call);
-	return r < 0 ? error_set_errno(err, r, "the images could not be asked of hotdesk-host") : 0;
+	return r < 0 ? admin_host_error(r, err) : 0;
 }
 
 int admin_pool_create(struct admin_call *call, struct error *err)

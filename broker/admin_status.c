@@ -122,5 +122,5 @@ int admin_host_show(struct admin_call *call, struct error *err)
 {
 	int r = host_client_show(broker_host(call->broker), host_shown, call);
 
-	return r < 0 ? error_set_errno(err, r, "hotdesk-host could not be asked") : 0;
+	return r < 0 ? admin_host_error(r, err) : 0;
 }
