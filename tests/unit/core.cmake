@@ -1,5 +1,8 @@
+unit_test(common hotdesk-common)
 unit_test(conf hotdesk-common)
 unit_test(bus hotdesk-bus)
+unit_test(spawn_client hotdesk-bus)
+unit_test(nat hotdesk-spawn-core)
 unit_test(spawn hotdesk-spawn-core)
 target_compile_definitions(unit-spawn PRIVATE SPAWN_BINARY="$<TARGET_FILE:hotdesk-spawn>")
 add_dependencies(unit-spawn hotdesk-spawn)
