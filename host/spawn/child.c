@@ -200,7 +200,7 @@ static int child_pipes(int go[2], int failure[2])
 int child_fork(const struct child_plan *plan, struct child *ret, struct error *err)
 {
 	struct child child = {.pidfd = -1};
-	int go[2], failure[2];
+	int go[2] = {-1, -1}, failure[2] = {-1, -1};
 	int r = child_pipes(go, failure);
 
 	if (r < 0)

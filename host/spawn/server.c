@@ -397,8 +397,12 @@ void spawn_server_free(struct spawn_server *server)
 		return;
 	sd_event_source_disable_unref(server->accept);
 	sd_event_source_disable_unref(server->sigchld);
-	while (server->peers)
-		peer_drop(server->peers);
+	while (server->peers) {
+		struct peer *peer = server->peers;
+
+		server->peers = peer->next;
+		peer_free(peer);
+	}
 	slots_free(server->slots);
 	sd_event_unref(server->event);
 	free(server);

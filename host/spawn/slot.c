@@ -116,6 +116,7 @@ static int slots_load_record(struct slots *slots, enum spawn_kind kind, uint32_t
 
 	if (r < 0)
 		return r;
+	/* Written by slots_write; NOLINTNEXTLINE(cert-err34-c): what the numbers became is checked by the start time */
 	if (sscanf(text, "%d %llu %36s %n", &pid, &start_time, boot_id, &tag_at) != 3 || pid <= 0 || tag_at == 0)
 		return -EBADMSG;
 	if (strcmp(boot_id, slots->boot_id) != 0)

@@ -52,7 +52,7 @@ static void report_fds(FILE *out)
 	int n = 0;
 
 	while ((entry = readdir(fds)))
-		if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(fds))
+		if (entry->d_name[0] != '.' && strtol(entry->d_name, NULL, 10) != dirfd(fds))
 			n++;
 	closedir(fds);
 	fprintf(out, "fds %d\n", n);
