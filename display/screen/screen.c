@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "display/screen/screen.h"
+
+#include "common/log.h"
+#include "display/screen/screen_api.h"
+#include "display/screen/source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DISPLAYS_MAX 64
+#define UI_EDGE_MIN 64
+
+struct display {
+	struct client *client;
+	struct display *next;
+};
+
+struct screen {
+	sd_event *event;
+	const struct screen_ops *ops;
+	void *userdata;
+	struct source *source;
+	struct framebuffer *framebuffer;
+	bool enabled;   /* the framebuffer shows the desktop */
+	bool announced; /* picture was told for this source */
+	struct client_cursor cursor;
+	struct display *displays;
+	unsigned n_displays;
+	uint32_t ui_width, ui_height; /* the newest wish, 0: none */
+};
+
+static struct framebuffer *on_resized(int width, int height, void *userdata)
+{
+	struct screen *screen = userdata;
+	struct framebuffer *old = screen->framebuffer, *fresh;
+
+	if (!old || old->width != width || old->height != height) {
+		if (framebuffer_new(width, height, &fresh) < 0) {
+			log_error("no memory for a picture of %dx%d", width, height);
+			return NULL;
+		}
+		screen->framebuffer = fresh;
+	}
+	screen->enabled = false; /* shown with its first pixels */
+	for (struct display *at = screen->displays; at && screen->framebuffer != old; at = at->next)
+		client_show(at->client, NULL);
+	if (screen->framebuffer != old)
+		framebuffer_free(old);
+	return screen->framebuffer;
+}
+
+static void on_damaged(struct region_rect rect, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	for (struct display *at = screen->displays; at; at = at->next) {
+		if (screen->enabled)
+			client_damage(at->client, rect);
+		else
+			client_show(at->client, screen->framebuffer);
+	}
+	screen->enabled = true;
+	if (!screen->announced)
+		screen->ops->picture(screen->framebuffer->width, screen->framebuffer->height, screen->userdata);
+	screen->announced = true;
+}
+
+static void on_cursor(int width, int height, int hot_x, int hot_y, const uint8_t *argb, void *userdata)
+{
+	struct screen *screen = userdata;
+	size_t size = (size_t)width * (size_t)height * 4;
+	uint8_t *copy = malloc(size);
+
+	if (!copy)
+		return;
+	memcpy(copy, argb, size);
+	free(screen->cursor.argb);
+	screen->cursor = (struct client_cursor){width, height, hot_x, hot_y, copy};
+	for (struct display *at = screen->displays; at; at = at->next)
+		client_cursor(at->client, &screen->cursor);
+}
+
+static void on_mouse(int x, int y, bool on, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	for (struct display *at = screen->displays; at; at = at->next)
+		client_mouse(at->client, x, y, on);
+}
+
+static void on_disabled(void *userdata)
+{
+	struct screen *screen = userdata;
+
+	screen->enabled = false;
+	for (struct display *at = screen->displays; at; at = at->next)
+		client_show(at->client, NULL);
+}
+
+static void on_lost(void *userdata)
+{
+	struct screen *screen = userdata;
+
+	/* Displays keep the last picture: it may be back in a moment. */
+	source_free(screen->source);
+	screen->source = NULL;
+	log_notice("the desktop's display connection ended");
+	screen->ops->source_lost(screen->userdata);
+}
+
+static const struct source_ops source_ops = {on_resized, on_damaged, on_cursor, on_mouse, on_disabled, on_lost};
+
+int screen_set_source(struct screen *screen, int fd)
+{
+	struct source *source;
+	int r = source_new(screen->event, fd, &source_ops, screen, &source);
+
+	if (r < 0)
+		return r;
+	source_free(screen->source);
+	screen->source = source;
+	screen->announced = false;
+	if (screen->ui_width)
+		source_ui_info(source, screen->ui_width, screen->ui_height);
+	return 0;
+}
+
+static void on_client_key(uint32_t key, bool down, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	if (screen->source)
+		source_key(screen->source, key, down);
+}
+
+static void on_client_button(uint32_t button, bool down, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	if (screen->source)
+		source_button(screen->source, button, down);
+}
+
+/* QEMU refuses positions outside of the surface. */
+static void on_client_position(uint32_t x, uint32_t y, void *userdata)
+{
+	struct screen *screen = userdata;
+	const struct framebuffer *framebuffer = screen->framebuffer;
+
+	if (!screen->source || !framebuffer)
+		return;
+	source_position(screen->source, x < (uint32_t)framebuffer->width ? x : (uint32_t)framebuffer->width - 1,
+			y < (uint32_t)framebuffer->height ? y : (uint32_t)framebuffer->height - 1);
+}
+
+static void on_client_motion(int dx, int dy, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	if (screen->source)
+		source_motion(screen->source, dx, dy);
+}
+
+static uint32_t clamp(uint32_t value, uint32_t most)
+{
+	return value < UI_EDGE_MIN ? UI_EDGE_MIN : value > most ? most : value;
+}
+
+static void on_client_ui_info(uint32_t width, uint32_t height, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	screen->ui_width = clamp(width, SCREEN_WIDTH_MAX);
+	screen->ui_height = clamp(height, SCREEN_HEIGHT_MAX);
+	if (screen->source)
+		source_ui_info(screen->source, screen->ui_width, screen->ui_height);
+}
+
+static void on_client_listens(struct client *client, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	if (screen->framebuffer && screen->enabled)
+		client_show(client, screen->framebuffer);
+	if (screen->cursor.argb)
+		client_cursor(client, &screen->cursor);
+}
+
+static void display_drop(struct screen *screen, struct display **at)
+{
+	struct display *display = *at;
+
+	*at = display->next;
+	screen->n_displays--;
+	client_free(display->client);
+	free(display);
+}
+
+static void on_client_gone(struct client *client, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	for (struct display **at = &screen->displays; *at; at = &(*at)->next)
+		if ((*at)->client == client) {
+			display_drop(screen, at);
+			break;
+		}
+	screen->ops->displays(screen->n_displays, screen->userdata);
+}
+
+static const struct client_ops client_ops = {on_client_key,     on_client_button,  on_client_position, on_client_motion,
+					     on_client_ui_info, on_client_listens, on_client_gone};
+
+int screen_add_display(struct screen *screen, int fd)
+{
+	struct display *display = calloc(1, sizeof(*display));
+	int r;
+
+	if (!display || screen->n_displays >= DISPLAYS_MAX) {
+		close(fd);
+		free(display);
+		return -EMFILE;
+	}
+	r = client_new(screen->event, fd, &client_ops, screen, &display->client);
+	if (r < 0) {
+		free(display);
+		return r;
+	}
+	display->next = screen->displays;
+	screen->displays = display;
+	screen->n_displays++;
+	screen->ops->displays(screen->n_displays, screen->userdata);
+	return 0;
+}
+
+struct screen_status screen_status(const struct screen *screen)
+{
+	bool shown = screen->framebuffer && screen->enabled;
+
+	return (struct screen_status){screen->source != NULL, shown ? screen->framebuffer->width : 0,
+				      shown ? screen->framebuffer->height : 0, screen->n_displays};
+}
+
+int screen_new(sd_event *event, const struct screen_ops *ops, void *userdata, struct screen **ret)
+{
+	struct screen *screen = calloc(1, sizeof(*screen));
+
+	if (!screen)
+		return -ENOMEM;
+	screen->event = sd_event_ref(event);
+	screen->ops = ops;
+	screen->userdata = userdata;
+	*ret = screen;
+	return 0;
+}
+
+void screen_free(struct screen *screen)
+{
+	if (!screen)
+		return;
+	while (screen->displays)
+		display_drop(screen, &screen->displays);
+	source_free(screen->source);
+	framebuffer_free(screen->framebuffer);
+	free(screen->cursor.argb);
+	sd_event_unref(screen->event);
+	free(screen);
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "display/screen/source.h"
+
+#include "common/bus.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "display/display1.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define RELISTENS_MAX 50    /* in a second: a guest that needs more is given up */
+#define QUEUE_MOTION_MAX 64 /* unsent messages above which a motion is left out */
+#define QUEUE_MAX 4096      /* above which QEMU is taken for dead */
+
+struct map {
+	void *address;
+	size_t size;
+	const uint8_t *pixels;
+	uint32_t stride;
+};
+
+struct source {
+	sd_event *event;
+	const struct source_ops *ops;
+	void *userdata;
+	sd_bus *bus, *listener;
+	sd_bus_slot *gone, *listener_gone, *registering;
+	sd_event_source *defer;          /* re-registering or giving up, outside of the listener's handlers */
+	struct framebuffer *framebuffer; /* the screen's; NULL before the first scanout */
+	struct map map;
+	bool relisten, lost;
+	time_t second;
+	unsigned in_second;
+};
+
+static void map_clear(struct map *map)
+{
+	if (map->address)
+		munmap(map->address, map->size);
+	*map = (struct map){0};
+}
+
+static void source_defer(struct source *source)
+{
+	sd_event_source_set_enabled(source->defer, SD_EVENT_ONESHOT);
+}
+
+static void source_give_up(struct source *source)
+{
+	source->lost = true;
+	source_defer(source);
+}
+
+static int source_gone(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	(void)message;
+	(void)ret_error;
+	source_give_up(userdata);
+	return 0;
+}
+
+/* QEMU closes a listener's connection when another is registered or the console went: the main connection decides. */
+static int listener_gone(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+
+	(void)message;
+	(void)ret_error;
+	source->relisten = true;
+	source_defer(source);
+	return 0;
+}
+
+static int trap(struct source *source, sd_bus_message *message, const char *why)
+{
+	log_info("registering again: %s", why);
+	source->relisten = true;
+	source_defer(source);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+/* The same framebuffer goes on where the size stays. */
+static int source_resize(struct source *source, uint32_t width, uint32_t height)
+{
+	if (!source->framebuffer || source->framebuffer->width != (int)width ||
+	    source->framebuffer->height != (int)height)
+		source->framebuffer = source->ops->resized((int)width, (int)height, source->userdata);
+	return source->framebuffer ? 0 : -ENOMEM;
+}
+
+static int refuse(struct source *source, sd_bus_error *ret_error, int r, const char *what)
+{
+	log_warning("QEMU sent a %s that cannot be shown: %s", what, strerror(-r));
+	source_give_up(source);
+	return sd_bus_error_set_errnof(ret_error, r, "%s cannot be shown", what);
+}
+
+static int on_scanout(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+	uint32_t width, height, stride, format;
+	struct region_rect all;
+	const void *data;
+	size_t size;
+	int r = sd_bus_message_read(message, "uuuu", &width, &height, &stride, &format);
+
+	if (r >= 0)
+		r = sd_bus_message_read_array(message, 'y', &data, &size);
+	if (r >= 0)
+		r = framebuffer_check(width, height, stride, format, size);
+	if (r >= 0)
+		r = source_resize(source, width, height);
+	if (r < 0)
+		return refuse(source, ret_error, r, "Scanout");
+	map_clear(&source->map);
+	all = (struct region_rect){0, 0, (int)width, (int)height};
+	framebuffer_copy(source->framebuffer, all, data, stride);
+	source->ops->damaged(all, source->userdata);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static int on_update(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+	struct region_rect rect;
+	uint32_t stride, format;
+	const void *data;
+	size_t size;
+	int r = sd_bus_message_read(message, "iiiiuu", &rect.x, &rect.y, &rect.w, &rect.h, &stride, &format);
+
+	if (r >= 0)
+		r = sd_bus_message_read_array(message, 'y', &data, &size);
+	if (r < 0)
+		return refuse(source, ret_error, r, "Update");
+	/* QEMU 7.2 may do this after a change of size, without a Scanout before. */
+	if (!source->framebuffer || !framebuffer_inside(source->framebuffer->width, source->framebuffer->height, rect.x,
+							rect.y, rect.w, rect.h))
+		return trap(source, message, "an update lies outside of the picture");
+	r = framebuffer_check((uint32_t)rect.w, (uint32_t)rect.h, stride, format, size);
+	if (r < 0)
+		return refuse(source, ret_error, r, "Update");
+	framebuffer_copy(source->framebuffer, rect, data, stride);
+	source->ops->damaged(rect, source->userdata);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+/* The fd may be writable by others and shrink at any time: the size is checked here, faults are caught at each copy. */
+static int map_new(int fd, uint32_t offset, uint32_t height, uint32_t stride, uint32_t width, uint32_t format,
+		   struct map *ret)
+{
+	struct map map = {.stride = stride};
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size < 0 || offset > (uint64_t)st.st_size)
+		return -EINVAL;
+	r = framebuffer_check(width, height, stride, format, (uint64_t)st.st_size - offset);
+	if (r < 0)
+		return r;
+	map.size = offset + (size_t)stride * (height - 1) + (size_t)width * 4;
+	map.address = mmap(NULL, map.size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map.address == MAP_FAILED)
+		return -errno;
+	map.pixels = (const uint8_t *)map.address + offset;
+	*ret = map;
+	return 0;
+}
+
+/* Returns false after a fault; the map is dropped then. */
+static bool map_copy(struct source *source, struct region_rect rect)
+{
+	const struct map *map = &source->map;
+
+	if (framebuffer_copy(source->framebuffer, rect, map->pixels + (size_t)rect.y * map->stride + (size_t)rect.x * 4,
+			     map->stride) < 0) {
+		map_clear(&source->map);
+		return false;
+	}
+	source->ops->damaged(rect, source->userdata);
+	return true;
+}
+
+static int on_scanout_map(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+	uint32_t offset, width, height, stride, format;
+	struct map map = {0};
+	int fd, r = sd_bus_message_read(message, "huuuuu", &fd, &offset, &width, &height, &stride, &format);
+
+	if (r >= 0)
+		r = map_new(fd, offset, height, stride, width, format, &map);
+	if (r >= 0)
+		r = source_resize(source, width, height);
+	if (r < 0) {
+		map_clear(&map);
+		/* QEMU sends pixels inline then, on the same listener. */
+		return sd_bus_error_set_errnof(ret_error, r, "the map cannot be used");
+	}
+	map_clear(&source->map);
+	source->map = map;
+	if (!map_copy(source, (struct region_rect){0, 0, (int)width, (int)height}))
+		return trap(source, message, "the shared picture was cut short");
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static int on_update_map(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+	struct region_rect rect;
+	int r = sd_bus_message_read(message, "iiii", &rect.x, &rect.y, &rect.w, &rect.h);
+
+	if (r < 0)
+		return refuse(source, ret_error, r, "UpdateMap");
+	if (!source->map.address || !framebuffer_inside(source->framebuffer->width, source->framebuffer->height, rect.x,
+							rect.y, rect.w, rect.h))
+		return trap(source, message, "an update lies outside of the shared picture");
+	if (!map_copy(source, rect))
+		return trap(source, message, "the shared picture was cut short");
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static int on_disable(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+
+	(void)ret_error;
+	map_clear(&source->map);
+	source->framebuffer = NULL;
+	source->ops->disabled(source->userdata);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static int on_mouse_set(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+	int32_t x, y, on;
+	int r = sd_bus_message_read(message, "iii", &x, &y, &on);
+
+	(void)ret_error;
+	if (r < 0)
+		return r;
+	source->ops->mouse(x, y, on != 0, source->userdata);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static int on_cursor(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+	int32_t width, height, hot_x, hot_y;
+	const void *data;
+	size_t size;
+	int r = sd_bus_message_read(message, "iiii", &width, &height, &hot_x, &hot_y);
+
+	(void)ret_error;
+	if (r >= 0)
+		r = sd_bus_message_read_array(message, 'y', &data, &size);
+	if (r < 0)
+		return r;
+	if (display1_cursor_valid(width, height, hot_x, hot_y, size))
+		source->ops->cursor(width, height, hot_x, hot_y, data, source->userdata);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static int get_interfaces(sd_bus *bus, const char *path, const char *interface, const char *property,
+			  sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	(void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)ret_error;
+	return sd_bus_message_append(reply, "as", 1, DISPLAY1_LISTENER_MAP);
+}
+
+static const sd_bus_vtable listener_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Scanout", "uuuuay", "", on_scanout, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Update", "iiiiuuay", "", on_update, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Disable", "", "", on_disable, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("MouseSet", "iii", "", on_mouse_set, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("CursorDefine", "iiiiay", "", on_cursor, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable map_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("ScanoutMap", "huuuuu", "", on_scanout_map, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("UpdateMap", "iiii", "", on_update_map, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END,
+};
+
+static int registered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	if (sd_bus_message_is_method_error(reply, NULL)) {
+		log_warning("QEMU refused a listener: %s", sd_bus_message_get_error(reply)->message);
+		source_give_up(userdata);
+	}
+	return 0;
+}
+
+static void drop_listener(struct source *source)
+{
+	source->registering = sd_bus_slot_unref(source->registering);
+	source->listener_gone = sd_bus_slot_unref(source->listener_gone);
+	source->listener = sd_bus_close_unref(source->listener);
+}
+
+/* The listener is started before it is registered: QEMU authenticates it inside the call, in its main loop. */
+static int source_listen(struct source *source)
+{
+	_cleanup_close_ int theirs = -1;
+	int ends[2], r;
+
+	drop_listener(source);
+	map_clear(&source->map);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	theirs = ends[1];
+	r = bus_client_fd(source->event, ends[0], &source->listener);
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER,
+					     listener_vtable, source);
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER_MAP,
+					     map_vtable, source);
+	if (r >= 0)
+		r = bus_on_disconnect(source->listener, listener_gone, source, &source->listener_gone);
+	if (r >= 0)
+		r = sd_bus_call_method_async(source->bus, &source->registering, NULL, DISPLAY1_CONSOLE_PATH,
+					     DISPLAY1_CONSOLE, "RegisterListener", registered, source, "h", theirs);
+	return r < 0 ? r : 0;
+}
+
+static bool relistens_too_often(struct source *source)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec != source->second) {
+		source->second = now.tv_sec;
+		source->in_second = 0;
+	}
+	return ++source->in_second > RELISTENS_MAX;
+}
+
+static int source_deferred(sd_event_source *event_source, void *userdata)
+{
+	struct source *source = userdata;
+
+	(void)event_source;
+	if (!source->lost && source->relisten) {
+		source->relisten = false;
+		if (relistens_too_often(source) || source_listen(source) < 0)
+			source->lost = true;
+	}
+	if (source->lost)
+		source->ops->lost(source->userdata);
+	return 0;
+}
+
+int source_new(sd_event *event, int fd, const struct source_ops *ops, void *userdata, struct source **ret)
+{
+	struct source *source = calloc(1, sizeof(*source));
+	int r;
+
+	if (!source) {
+		close(fd);
+		return -ENOMEM;
+	}
+	source->event = sd_event_ref(event);
+	source->ops = ops;
+	source->userdata = userdata;
+	r = bus_client_fd(event, fd, &source->bus);
+	if (r >= 0)
+		r = bus_on_disconnect(source->bus, source_gone, source, &source->gone);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &source->defer, source_deferred, source);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(source->defer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = source_listen(source);
+	if (r < 0) {
+		source_free(source);
+		return r;
+	}
+	*ret = source;
+	return 0;
+}
+
+void source_free(struct source *source)
+{
+	if (!source)
+		return;
+	sd_event_source_disable_unref(source->defer);
+	drop_listener(source);
+	map_clear(&source->map);
+	sd_bus_slot_unref(source->gone);
+	sd_bus_close_unref(source->bus);
+	sd_event_unref(source->event);
+	free(source);
+}
+
+/* How many messages QEMU has not taken yet. */
+static uint64_t source_queued(struct source *source)
+{
+	uint64_t queued = 0;
+
+	return sd_bus_get_n_queued_write(source->bus, &queued) < 0 ? 0 : queued;
+}
+
+static void source_send(struct source *source, const char *interface, const char *method, const char *types, ...)
+{
+	sd_bus_message *message = NULL;
+	va_list args;
+	int r;
+
+	if (source->lost)
+		return;
+	r = sd_bus_message_new_method_call(source->bus, &message, NULL, DISPLAY1_CONSOLE_PATH, interface, method);
+	va_start(args, types);
+	if (r >= 0)
+		r = sd_bus_message_appendv(message, types, args);
+	va_end(args);
+	if (r >= 0)
+		r = sd_bus_message_set_expect_reply(message, 0);
+	if (r >= 0)
+		r = sd_bus_send(source->bus, message, NULL);
+	sd_bus_message_unref(message);
+	if (r < 0 || source_queued(source) > QUEUE_MAX)
+		source_give_up(source);
+}
+
+void source_key(struct source *source, uint32_t key, bool down)
+{
+	source_send(source, DISPLAY1_KEYBOARD, down ? "Press" : "Release", "u", key);
+}
+
+void source_button(struct source *source, uint32_t button, bool down)
+{
+	source_send(source, DISPLAY1_MOUSE, down ? "Press" : "Release", "u", button);
+}
+
+void source_position(struct source *source, uint32_t x, uint32_t y)
+{
+	if (source_queued(source) < QUEUE_MOTION_MAX)
+		source_send(source, DISPLAY1_MOUSE, "SetAbsPosition", "uu", x, y);
+}
+
+void source_motion(struct source *source, int dx, int dy)
+{
+	if (source_queued(source) < QUEUE_MOTION_MAX)
+		source_send(source, DISPLAY1_MOUSE, "RelMotion", "ii", dx, dy);
+}
+
+void source_ui_info(struct source *source, uint32_t width, uint32_t height)
+{
+	source_send(source, DISPLAY1_CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, 0, 0, width, height);
+}
