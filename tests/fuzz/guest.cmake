@@ -1,0 +1,1 @@
+fuzz_target(agent hotdesk-agent-core)
