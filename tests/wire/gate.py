@@ -3,144 +3,21 @@
 """A real hotdesk-gate in front of a fake broker: who gets in, who is told why not, and what cannot hurt it."""
 
 import contextlib
-import hashlib
 import os
 import pathlib
 import random
 import select
-import shutil
-import signal
 import socket
 import ssl
 import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
 from case import case, eventually, main
-from fake_broker import FakeBroker
-from harness import BIN, RUN_AS, free_port, process_alive
-
-NAME, PASSWORD = "alice", "Wonder land: 42"
-
-
-def children_of(pid):
-    try:
-        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-                if process_alive(int(child))]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def status_of(pid, key):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1])
-    raise KeyError(key)
-
-
-class Gate:
-    """A gate under a uid of its own where the test may choose it, with its broker and private directories."""
-
-    def __init__(self, directory=None, broker=True, **keys):
-        self.directory = directory or pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-gate-"))
-        os.chmod(self.directory, 0o755)
-        self.run, self.state = self.directory / "run/gate", self.directory / "state/gate"
-        self.log = self.directory / "log"
-        self.conf = self.directory / "hotdesk.conf"
-        self.uid = RUN_AS["gate"] if os.geteuid() == 0 and os.access(BIN, os.X_OK) and self._others_may_run() else None
-        for path in (self.run, self.state, self.directory / "run/broker"):
-            path.mkdir(parents=True, exist_ok=True)
-            if self.uid and path.name == "gate":
-                os.chown(path, self.uid, self.uid)
-        self.broker = FakeBroker(self.directory / "run/broker/gate.sock") if broker else None
-        if broker:
-            self.broker.answers[NAME] = self.broker.accept(PASSWORD)
-        self.write_conf(**keys)
-        self.start()
-
-    @staticmethod
-    def _others_may_run():
-        return all(os.stat(path).st_mode & 1 for path in [BIN / "hotdesk-gate", *(BIN / "x").parents])
-
-    def write_conf(self, **keys):
-        keys = {"listen": "127.0.0.1:0", **{key.replace("_", "-"): value for key, value in keys.items()}}
-        self.conf.write_text(f"[paths]\nruntime-dir = {self.directory}/run\nstate-dir = {self.directory}/state\n[gate]\n"
-                             + "".join(f"{key} = {value}\n" for key, value in keys.items()))
-
-    def start(self):
-        ready = self.log.read_text(errors="replace").count("ready on") if self.log.exists() else 0
-        wrapper = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] if self.uid else []
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*wrapper, BIN / "hotdesk-gate", "--config", self.conf], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
-        eventually(lambda: self.said("ready on", ready + 1) or self.process.poll() is not None, "hotdesk-gate is ready")
-        if self.process.poll() is None:
-            self.ports = [int(port) for port in (self.run / "port").read_text().split()]
-            self.port = self.ports[0]
-
-    def said(self, text, times=1):
-        """Whether this gate's own process has logged `text`."""
-        return self.log.read_text(errors="replace").count(text) >= times if self.log.exists() else False
-
-    @property
-    def ca(self):
-        return self.state / "ca.pem"
-
-    def connections(self):
-        return children_of(self.process.pid)
-
-    def login(self, name=NAME, password=PASSWORD, **options):
-        return rfb.login(self.port, name, password, **{"ca": self.ca, "timeout": 30, **options})
-
-    def session(self, **options):
-        """A good login: the viewer's side and the display's."""
-        viewer = self.login(**options)
-        return viewer, self.broker.stream()
-
-    def good(self):
-        """A good login gets in and its bytes pass."""
-        viewer, stream = self.session()
-        viewer.write(b"hello")
-        assert stream.recv(5) == b"hello"
-        viewer.close()
-        stream.close()
-
-    def door(self, **options):
-        return rfb.Door(self.port, timeout=20, **options)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(20) == 0, self.log.read_text()
-        text = self.log.read_text(errors="replace")
-        assert "ended by signal" not in text and "Sanitizer" not in text, text
-        assert PASSWORD not in text, "the password is in the log"
-
-    def remove(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        if self.broker:
-            self.broker.stop()
-        shutil.rmtree(self.directory)
-
-
-@contextlib.contextmanager
-def gate(**keys):
-    served = Gate(**keys)
-    try:
-        yield served
-        served.stop()
-    except BaseException:
-        print(served.log.read_text(errors="replace"))
-        raise
-    finally:
-        served.remove()
+from gate_alone import NAME, PASSWORD, copy_both_ways, gate, refusal_of, status_of
 
 
 def tls(low, high=None):
@@ -148,33 +25,6 @@ def tls(low, high=None):
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = low, high or low
     return context
-
-
-def refusal_of(action):
-    try:
-        action()
-    except rfb.Refused as refused:
-        return str(refused)
-    raise AssertionError("was not refused")
-
-
-def copy_both_ways(viewer, stream, size):
-    """Sends size bytes each way at once and compares their digests."""
-    data = random.Random(size).randbytes(size)
-    up = threading.Thread(target=viewer.write, args=(data,))
-    up.start()
-    seen = hashlib.sha256()
-    left = size
-    while left:
-        block = stream.recv(min(left, 1 << 16))
-        seen.update(block)
-        left -= len(block)
-    up.join()
-    assert seen.digest() == hashlib.sha256(data).digest(), "what the viewer sent"
-    down = threading.Thread(target=stream.sendall, args=(data,))
-    down.start()
-    assert viewer.read(size) == data, "what the display sent"
-    down.join()
 
 
 @case
@@ -545,59 +395,6 @@ def what_the_display_said_last_is_delivered():
 
 
 @case
-def hangup_keeps_the_socket_and_the_sessions():
-    with gate() as served:
-        viewer, stream = served.session()
-        old, port = fingerprint(served), served.port
-        assert fingerprint(served) == old
-        served.write_conf(names="desk.example.org")
-        served.process.send_signal(signal.SIGHUP)
-        eventually(lambda: served.said("ready on", 2), "the gate is ready again")
-        assert int((served.run / "port").read_text()) == port
-        copy_both_ways(viewer, stream, 100000)
-        assert fingerprint(served) != old, "the new name is not in the certificate"
-        context = ssl.create_default_context(cafile=str(served.ca))
-        served.door().secure(context=context, server_hostname="desk.example.org").close()
-        served.good()
-        viewer.close()
-        stream.close()
-        eventually(lambda: not served.connections(), "the old connection's process is reaped")
-
-        served.conf.write_text("[gate]\nlisten = 127.0.0.1:0\nmistake = 1\n")
-        served.process.send_signal(signal.SIGHUP)
-        eventually(lambda: served.said("mistake"), "the broken configuration is reported")
-        served.good()
-        served.write_conf(listen=f"127.0.0.1:{free_port()}")
-        served.process.send_signal(signal.SIGHUP)
-        eventually(lambda: served.said("ready on", 3), "the gate is ready again")
-        served.port = int((served.run / "port").read_text())
-        assert served.port != port
-        served.good()
-
-
-def fingerprint(served):
-    door = served.door().secure(served.ca)
-    with contextlib.closing(door):
-        return hashlib.sha256(door.sock.getpeercert(True)).hexdigest()
-
-
-@case
-def killed_listener_leaves_the_sessions():
-    with gate(listen=f"127.0.0.1:{free_port()}") as served:
-        viewer, stream = served.session()
-        session, port = served.connections()[0], served.port
-        served.process.kill()
-        served.process.wait()
-        copy_both_ways(viewer, stream, 100000)
-        served.start()
-        assert served.port == port, "the same port at once"
-        served.good()
-        copy_both_ways(viewer, stream, 100000)
-        viewer.close()
-        eventually(lambda: not process_alive(session), "the session's process ends with its viewer")
-
-
-@case
 def connection_process_is_in_its_sandbox_before_the_peer_is_read():
     with gate() as served:
         door = served.door()
@@ -614,74 +411,6 @@ def connection_process_is_in_its_sandbox_before_the_peer_is_read():
             files = sorted(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
             assert len(files) <= 7, f"files {files}"
         served.good()
-
-
-@case
-def own_certificate():
-    with gate(listen="127.0.0.1:0, [::1]:0", names="desk.example.org, 192.0.2.9") as served:
-        modes = {name: (served.state / name).stat().st_mode & 0o777 for name in ("ca.pem", "ca.key", "cert.pem", "key.pem")}
-        assert modes == {"ca.pem": 0o644, "ca.key": 0o600, "cert.pem": 0o644, "key.pem": 0o600}, modes
-        context = ssl.create_default_context(cafile=str(served.ca))
-        context.verify_flags |= ssl.VERIFY_X509_STRICT
-        for name in ("localhost", "127.0.0.1", "::1", "desk.example.org", "192.0.2.9", socket.gethostname()):
-            served.door().secure(context=context, server_hostname=name).close()
-        try:
-            served.door().secure(context=context, server_hostname="elsewhere.example.org")
-        except ssl.SSLCertVerificationError:
-            pass
-        else:
-            raise AssertionError("a foreign name was verified")
-        assert len(served.ports) == 2
-        with contextlib.closing(rfb.login(served.ports[1], NAME, PASSWORD, served.ca, host="::1")):
-            served.broker.stream()
-        shown = fingerprint(served)
-        assert ":".join(shown[i:i + 2] for i in range(0, 64, 2)).upper() in served.log.read_text(), "fingerprint in the log"
-        served.stop()
-        served.start()
-        assert fingerprint(served) == shown, "a restart keeps the certificate"
-
-
-def make_pem(directory, name, days=30):
-    """A self-signed pair; negative days: expired."""
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-    names = directory / "names"
-    names.write_text("subjectAltName = DNS:localhost, IP:127.0.0.1\n")
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-            "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    openssl("x509", "-req", "-in", f"{name}.csr", "-signkey", f"{name}.key", "-days", str(days), "-extfile", names,
-            "-out", f"{name}.pem")
-    os.chmod(directory / f"{name}.key", 0o644)
-    return {"certificate": directory / f"{name}.pem", "key": directory / f"{name}.key"}
-
-
-@case
-def certificate_of_the_administrator():
-    with gate() as served:
-        pair, other = make_pem(served.directory, "good"), make_pem(served.directory, "other")
-        served.write_conf(**pair)
-        served.stop()
-        served.start()
-        with contextlib.closing(served.login(ca=pair["certificate"])):
-            served.broker.stream()
-
-        def refused(text, code=1, **keys):
-            served.write_conf(**keys)
-            port = served.port
-            served.process.send_signal(signal.SIGHUP)
-            eventually(lambda: served.said(text), f"the running gate says {text}")
-            with contextlib.closing(rfb.login(port, NAME, PASSWORD, pair["certificate"])):
-                served.broker.stream()
-            done = subprocess.run([BIN / "hotdesk-gate", "--config", served.conf], capture_output=True, text=True,
-                                  timeout=30, check=False)
-            assert done.returncode == code and text in done.stderr, done
-
-        refused("do not belong together", certificate=pair["certificate"], key=other["key"])
-        refused("cannot read the certificate", certificate=served.directory / "none.pem", key=pair["key"])
-        refused("no PEM certificate", certificate=pair["key"], key=pair["key"])
-        refused("set both or neither", code=2, certificate=pair["certificate"])
-        refused("has expired", **make_pem(served.directory, "old", days=-1))
 
 
 if __name__ == "__main__":
