@@ -147,6 +147,8 @@ class Stack:
             eventually(lambda: starter_lives() and port.exists() and port.read_text().strip(), "gate serves", 30)
             self.port = int(port.read_text().split()[0])
             eventually(self.ca.exists, "the gate's CA", 10)
+        if "host" not in without and "broker" not in without:
+            eventually(lambda: self.cli("host", "show", check=False).returncode == 0, "the broker reaches the host", 30)
 
     @property
     def ca(self):
