@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Copies a foreign image in: checked, hashed while it is copied, and there as a whole (by rename) or not at all. For
+ * one worker thread: two at once could choose the same version.
+ */
+#ifndef HOST_IMAGE_IMPORT_H
+#define HOST_IMAGE_IMPORT_H
+
+#include "common/error.h"
+#include "host/image.h"
+
+#include <stdatomic.h>
+
+struct image_import {
+	const char *directory; /* of all images */
+	const char *name, *append;
+	int disk, kernel, initrd; /* kernel and initrd: both or -1 */
+	atomic_uint percent;      /* of the copy, for whoever watches */
+	const struct jobs *jobs;  /* ends early when these stop; may be NULL */
+	struct image *result;     /* the caller's (free) */
+};
+
+/* 0, or negative errno with err's text for the person who imports. */
+int image_import_run(struct image_import *import, struct error *err);
+
+#endif

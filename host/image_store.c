@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/image_store.h"
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+struct image_store {
+	char directory[PATH_MAX];
+	struct image *images; /* by name, then version */
+	unsigned removed;     /* makes the names of removed directories differ */
+};
+
+static void dir_closep(DIR **directory)
+{
+	if (*directory)
+		closedir(*directory);
+}
+
+const char *image_store_directory(const struct image_store *store)
+{
+	return store->directory;
+}
+
+const struct image *image_store_first(const struct image_store *store)
+{
+	return store->images;
+}
+
+const struct image *image_store_find(const struct image_store *store, const char *name, uint32_t version)
+{
+	const struct image *found = NULL;
+
+	for (const struct image *at = store->images; at; at = at->next)
+		if (strcmp(at->name, name) == 0 && (version == 0 || at->version == version))
+			found = at;
+	return found;
+}
+
+static int compare(const struct image *a, const struct image *b)
+{
+	int order = strcmp(a->name, b->name);
+
+	return order != 0 ? order : (a->version > b->version) - (a->version < b->version);
+}
+
+void image_store_add(struct image_store *store, struct image *image)
+{
+	struct image **at = &store->images;
+
+	while (*at && compare(*at, image) < 0)
+		at = &(*at)->next;
+	image->next = *at;
+	*at = image;
+}
+
+/* Directories of unfinished or removed images begin with a dot. */
+static void remove_leftover(const struct image_store *store, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return;
+	if (fs_path(path, sizeof(path), "%s/%s", store->directory, name) < 0 || fs_remove_tree(path) < 0)
+		log_warning("cannot remove what is left of an image: %s/%s", store->directory, name);
+}
+
+static int load_version(struct image_store *store, const char *name, const char *version)
+{
+	_cleanup_free_ struct image *image = calloc(1, sizeof(*image));
+	_cleanup_free_ char *text = NULL;
+	char path[PATH_MAX], number[16];
+	size_t size;
+	int r;
+
+	if (!image)
+		return -ENOMEM;
+	r = fs_path(path, sizeof(path), "%s/%s/%s/manifest.json", store->directory, name, version);
+	if (r == 0)
+		r = fs_read_file(path, IMAGE_MANIFEST_MAX, &text, &size);
+	if (r == 0)
+		r = image_manifest_parse(text, size, image);
+	if (r < 0)
+		return r;
+	snprintf(number, sizeof(number), "%u", image->version);
+	if (strcmp(image->name, name) != 0 || strcmp(number, version) != 0)
+		return -EBADMSG;
+	image_store_add(store, steal_ptr(image));
+	return 0;
+}
+
+static void load_name(struct image_store *store, const char *name)
+{
+	_cleanup_(dir_closep) DIR *directory = NULL;
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	if (!image_name_valid(name) || fs_path(path, sizeof(path), "%s/%s", store->directory, name) < 0)
+		return;
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		int r;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		r = load_version(store, name, entry->d_name);
+		if (r < 0)
+			log_warning("image %s/%s is left alone, its manifest cannot be read: %s", path, entry->d_name,
+				    strerror(-r));
+	}
+}
+
+int image_store_new(const char *directory, struct image_store **ret, struct error *err)
+{
+	struct image_store *store = calloc(1, sizeof(*store));
+	_cleanup_(dir_closep) DIR *dir = NULL;
+	struct dirent *entry;
+	int r;
+
+	if (!store)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = fs_path(store->directory, sizeof(store->directory), "%s", directory);
+	if (r == 0)
+		r = fs_mkdir_p(directory, 0700);
+	if (r == 0 && !(dir = opendir(directory)))
+		r = -errno;
+	if (r < 0) {
+		image_store_free(store);
+		return error_set_errno(err, r, "cannot read the images in %s", directory);
+	}
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			remove_leftover(store, entry->d_name);
+		else
+			load_name(store, entry->d_name);
+	}
+	*ret = store;
+	return 0;
+}
+
+void image_store_free(struct image_store *store)
+{
+	if (!store)
+		return;
+	while (store->images) {
+		struct image *image = store->images;
+
+		store->images = image->next;
+		free(image);
+	}
+	free(store);
+}
+
+static void drop(struct image_store *store, const char *name, uint32_t version)
+{
+	for (struct image **at = &store->images; *at;) {
+		struct image *image = *at;
+
+		if (strcmp(image->name, name) != 0 || (version != 0 && image->version != version)) {
+			at = &image->next;
+			continue;
+		}
+		*at = image->next;
+		free(image);
+	}
+}
+
+int image_store_remove(struct image_store *store, const char *name, uint32_t version, char **ret)
+{
+	_cleanup_free_ char *to = NULL;
+	char from[PATH_MAX];
+	int r;
+
+	if (!image_store_find(store, name, version))
+		return -ENOENT;
+	r = version == 0 ? fs_path(from, sizeof(from), "%s/%s", store->directory, name)
+			 : fs_path(from, sizeof(from), "%s/%s/%u", store->directory, name, version);
+	if (r < 0)
+		return r;
+	if (asprintf(&to, "%s/.removed-%d-%u", store->directory, (int)getpid(), store->removed++) < 0) {
+		to = NULL;
+		return -ENOMEM;
+	}
+	if (rename(from, to) < 0)
+		return -errno;
+	drop(store, name, version);
+	*ret = steal_ptr(to);
+	return 0;
+}

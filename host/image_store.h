@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The golden images on this machine: STATE_DIR/host/images/NAME/VERSION/{disk.qcow2,vmlinux,initrd,manifest.json}, each
+ * version immutable. The newest one of a name is published. The list is kept in memory: asking never touches the disk.
+ */
+#ifndef HOST_IMAGE_STORE_H
+#define HOST_IMAGE_STORE_H
+
+#include "common/error.h"
+#include "host/image.h"
+
+struct image_store;
+
+/*
+ * Makes the directory where it is missing and reads all manifests; what a killed import or delete left is removed. What
+ * is not understood is logged and left alone.
+ */
+int image_store_new(const char *directory, struct image_store **ret, struct error *err);
+void image_store_free(struct image_store *store);
+
+const char *image_store_directory(const struct image_store *store);
+
+/* version 0: the published one. NULL: there is none. Borrowed. */
+const struct image *image_store_find(const struct image_store *store, const char *name, uint32_t version);
+/* All images, by name and version. Borrowed. */
+const struct image *image_store_first(const struct image_store *store);
+
+/* Takes over an image that image_import_run put there. */
+void image_store_add(struct image_store *store, struct image *image);
+
+/*
+ * Takes one version (0: all) out of the list and renames its directory to one that means nothing; *ret (the caller's,
+ * free) is that directory's path, to be removed in a worker. -ENOENT: there is none.
+ */
+int image_store_remove(struct image_store *store, const char *name, uint32_t version, char **ret);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/qcow2_check.h"
+
+#include "common/cleanup.h"
+#include "host/qcow2_format.h"
+
+#include <errno.h>
+
+#define L1_CHUNK 512u /* entries read at once */
+
+struct walk {
+	int fd;
+	const struct qcow2_info *info;
+	uint64_t file_size;
+	uint8_t *l2; /* one cluster */
+};
+
+static int read_exactly(int fd, uint8_t *data, size_t size, uint64_t offset)
+{
+	while (size > 0) {
+		ssize_t n = pread(fd, data, size, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		data += n;
+		size -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* QEMU may leave the last cluster of a file short: what begins within the file and ends less than a cluster behind it
+ * is whole. */
+static bool begins_inside(const struct walk *walk, uint64_t offset)
+{
+	return offset < walk->file_size;
+}
+
+static int cut_off(struct error *err)
+{
+	return error_set(err, -EINVAL, "the image is cut off: data lies behind the end of the file; copy it again");
+}
+
+static uint64_t data_offset(const struct qcow2_info *info, uint64_t entry)
+{
+	if (entry & QCOW2_COMPRESSED)
+		return entry & ((UINT64_C(1) << (62 - (info->cluster_bits - 8))) - 1);
+	return entry & QCOW2_OFFSET_MASK;
+}
+
+static int check_l2(const struct walk *walk, uint64_t offset, struct error *err)
+{
+	size_t cluster = (size_t)1 << walk->info->cluster_bits, step = walk->info->extended_l2 ? 16 : 8;
+	int r;
+
+	if (offset % cluster != 0)
+		return error_set(err, -EINVAL, "the image's second tables are impossible: the file is damaged");
+	r = read_exactly(walk->fd, walk->l2, cluster, offset);
+	if (r == -ENODATA)
+		return cut_off(err);
+	if (r < 0)
+		return error_set_errno(err, r, "the image cannot be read");
+	for (size_t at = 0; at < cluster; at += step)
+		if (!begins_inside(walk, data_offset(walk->info, qcow2_get64(walk->l2 + at))))
+			return cut_off(err);
+	return 0;
+}
+
+static int check_l1_chunk(const struct walk *walk, const uint8_t *entries, size_t n, struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t offset = qcow2_get64(entries + 8 * i) & QCOW2_OFFSET_MASK;
+		int r = offset ? check_l2(walk, offset, err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int qcow2_check_tables(int fd, const struct qcow2_info *info, uint64_t file_size, struct error *err)
+{
+	_cleanup_free_ uint8_t *l2 = malloc((size_t)1 << info->cluster_bits);
+	struct walk walk = {fd, info, file_size, l2};
+	uint8_t entries[8 * L1_CHUNK];
+	int r = l2 ? 0 : error_set(err, -ENOMEM, "out of memory");
+
+	for (uint32_t at = 0; at < info->l1_size && r == 0; at += L1_CHUNK) {
+		size_t n = info->l1_size - at < L1_CHUNK ? info->l1_size - at : L1_CHUNK;
+
+		r = read_exactly(fd, entries, 8 * n, info->l1_offset + 8 * (uint64_t)at);
+		if (r < 0)
+			return error_set_errno(err, r, "the image's first table cannot be read");
+		r = check_l1_chunk(&walk, entries, n, err);
+	}
+	return r;
+}

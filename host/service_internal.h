@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Shared by service.c (life, signals, the desktops' methods) and service_image.c (the images' methods). */
+#ifndef HOST_SERVICE_INTERNAL_H
+#define HOST_SERVICE_INTERNAL_H
+
+#include "common/bus.h"
+#include "host/desktops.h"
+#include "host/facts.h"
+#include "host/service.h"
+
+struct service {
+	sd_event *event;
+	const struct conf *conf;
+	uid_t broker_uid;
+	struct vm_env env;
+	struct image_store *images;
+	struct jobs *image_jobs; /* one thread: image_import_run */
+	struct desktops *desktops;
+	struct bus_server *bus;
+	char qemu_version[FACTS_VERSION_SIZE];
+};
+
+/* Emits a signal of the interface on each connection. */
+void service_signal(struct service *service, const char *name, const char *types, ...);
+int service_reply_json(sd_bus_message *call, struct json_object *json);
+
+int service_image_import(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
+int service_image_list(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
+int service_image_delete(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A desktop's conversations: QEMU's control socket, the agent's port, new display connections. */
+#include "host/vm_internal.h"
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "host/json.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define DISK_FULL "The desktop is paused: the disk of this machine is full. It goes on when there is room again."
+
+static void set_io_error(struct vm *vm, bool error)
+{
+	if (vm->io_error == error)
+		return;
+	vm->io_error = error;
+	vm->since = vm_now();
+	snprintf(vm->record.reason, sizeof(vm->record.reason), "%s", error ? DISK_FULL : "");
+	log_warning("desktop %s: %s", vm->record.id, error ? DISK_FULL : "goes on");
+	vm_changed(vm);
+	sd_event_source_set_time_relative(vm->tick, UINT64_C(1000000));
+	sd_event_source_set_enabled(vm->tick, SD_EVENT_ONESHOT);
+}
+
+static void guest_shut_down(struct vm *vm)
+{
+	if (vm->state != VM_STOPPING)
+		vm_begin_stop(vm, VM_CAUSE_GUEST, false);
+	/* It waits for this (-action shutdown=pause). */
+	vm_quit(vm);
+}
+
+static void internal_error(struct vm *vm)
+{
+	if (vm->state == VM_STOPPING)
+		return;
+	snprintf(vm->record.reason, sizeof(vm->record.reason),
+		 "The desktop's virtual machine stopped with an error of the processor's emulation");
+	vm_begin_stop(vm, VM_CAUSE_CRASH, true);
+}
+
+static void status_told(int r, struct json_object *data, const struct error *err, void *userdata)
+{
+	struct vm *vm = userdata;
+	const char *status = json_text(data, "status");
+
+	(void)err;
+	if (r < 0 || !status)
+		return;
+	if (strcmp(status, "shutdown") == 0)
+		guest_shut_down(vm);
+	else if (strcmp(status, "internal-error") == 0 || strcmp(status, "guest-panicked") == 0)
+		internal_error(vm);
+	else if (strcmp(status, "io-error") == 0)
+		set_io_error(vm, true);
+	else if (strcmp(status, "running") == 0)
+		set_io_error(vm, false);
+	else if (strcmp(status, "paused") == 0)
+		vm_continue(vm);
+	if (vm->state == VM_STARTING)
+		vm_set_state(vm, VM_BOOTING);
+}
+
+static void ask_status(struct vm *vm)
+{
+	qmp_execute(vm->qmp, "query-status", NULL, -1, status_told, vm);
+}
+
+static void qmp_connected(void *userdata)
+{
+	struct vm *vm = userdata;
+
+	vm->qmp_up = true;
+	ask_status(vm);
+}
+
+static void qmp_event(const struct qmp_event *event, void *userdata)
+{
+	struct vm *vm = userdata;
+
+	switch (event->type) {
+	case QMP_EVENT_SHUTDOWN:
+		if (event->guest)
+			guest_shut_down(vm);
+		break;
+	case QMP_EVENT_BLOCK_IO_ERROR:
+		log_warning("desktop %s: its disk cannot be written%s", vm->record.id,
+			    event->nospace ? ": no space left" : "");
+		break;
+	case QMP_EVENT_STOP:
+	case QMP_EVENT_RESUME:
+		ask_status(vm);
+		break;
+	case QMP_EVENT_POWERDOWN:
+	case QMP_EVENT_RESET:
+	case QMP_EVENT_OTHER:
+		break;
+	}
+}
+
+static void agent_ready(void *userdata)
+{
+	struct vm *vm = userdata;
+
+	if (vm->state != VM_BOOTING)
+		return;
+	vm->record.ready = true;
+	vm_save(vm);
+	vm_set_state(vm, VM_READY);
+}
+
+static void agent_said_hello(const struct agent_message *hello, void *userdata)
+{
+	struct vm *vm = userdata;
+	bool news = !vm->agent_there || memcmp(&vm->agent, hello, sizeof(*hello)) != 0;
+
+	vm->agent = *hello;
+	vm->agent_there = true;
+	if (hello->ready && vm->state == VM_BOOTING)
+		agent_ready(vm);
+	else if (news)
+		vm_changed(vm);
+}
+
+static void agent_silent(void *userdata)
+{
+	struct vm *vm = userdata;
+
+	if (!vm->agent_there)
+		return;
+	vm->agent_there = false;
+	vm_changed(vm);
+}
+
+int vm_links_up(struct vm *vm)
+{
+	static const struct qmp_ops qmp_ops = {qmp_connected, qmp_event};
+	static const struct agent_link_ops agent_ops = {agent_said_hello, agent_ready, agent_silent};
+	char path[PATH_MAX];
+	int r = vm_socket_path(&vm->env->dirs, vm->record.id, "qmp", path);
+
+	if (r == 0)
+		r = qmp_new(vm->env->event, path, &qmp_ops, vm, &vm->qmp);
+	if (r >= 0)
+		r = vm_socket_path(&vm->env->dirs, vm->record.id, "agent", path);
+	if (r >= 0)
+		r = agent_link_new(vm->env->event, path, &agent_ops, vm, &vm->link);
+	return r < 0 ? r : 0;
+}
+
+void vm_links_down(struct vm *vm)
+{
+	struct qmp *qmp = vm->qmp;
+
+	vm->qmp = NULL;
+	vm->qmp_up = vm->agent_there = vm->io_error = false;
+	qmp_free(qmp);
+	agent_link_free(vm->link);
+	vm->link = NULL;
+}
+
+void vm_press_power(struct vm *vm)
+{
+	if (vm->qmp)
+		qmp_execute(vm->qmp, "system_powerdown", NULL, -1, NULL, NULL);
+}
+
+void vm_quit(struct vm *vm)
+{
+	if (vm->qmp)
+		qmp_execute(vm->qmp, "quit", NULL, -1, NULL, NULL);
+}
+
+void vm_continue(struct vm *vm)
+{
+	vm->since = vm_now();
+	if (vm->qmp)
+		qmp_execute(vm->qmp, "cont", NULL, -1, NULL, NULL);
+}
+
+struct display {
+	vm_display_fn done;
+	void *userdata;
+	int fd;
+};
+
+static void display_added(int r, struct json_object *data, const struct error *err, void *userdata)
+{
+	struct display *display = userdata;
+
+	(void)data;
+	if (r < 0)
+		closep(&display->fd);
+	display->done(r, r < 0 ? -1 : display->fd, err, display->userdata);
+	free(display);
+}
+
+static struct json_object *arguments(const char *fd_name, const char *protocol)
+{
+	struct json_object *object = json_object_new_object();
+	bool good = true;
+
+	json_put(object, "fdname", json_object_new_string(fd_name), &good);
+	if (protocol)
+		json_put(object, "protocol", json_object_new_string(protocol), &good);
+	if (good)
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+static int add_display(struct vm *vm, int theirs, struct display *display)
+{
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "display-%u", vm->displays++);
+	r = qmp_execute(vm->qmp, "getfd", arguments(name, NULL), theirs, NULL, NULL);
+	if (r < 0)
+		return r;
+	/* Where getfd failed this one fails for want of the fd. */
+	return qmp_execute(vm->qmp, "add_client", arguments(name, "@dbus-display"), -1, display_added, display);
+}
+
+int vm_open_display(struct vm *vm, vm_display_fn done, void *userdata, struct error *err)
+{
+	struct display *display;
+	int ends[2], r;
+
+	if (!vm->qmp || vm->state == VM_STOPPING)
+		return error_set(err, -EAGAIN, "desktop %s does not run: it has no display", vm->record.id);
+	display = calloc(1, sizeof(*display));
+	if (!display)
+		return error_set(err, -ENOMEM, "out of memory");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		r = -errno;
+		free(display);
+		return error_set_errno(err, r, "cannot make a socket");
+	}
+	*display = (struct display){done, userdata, ends[0]};
+	r = add_display(vm, ends[1], display);
+	if (r == 0)
+		return 0;
+	close(ends[0]);
+	free(display);
+	return error_set_errno(err, r, "QEMU cannot be asked");
+}
