@@ -20,9 +20,11 @@ static const struct {
     [DESKTOP_FAILED] = {"Starting your desktop", "The start is tried again.", -1, -1},
 };
 
+/* title NULL: as it is. */
 static void set_text(struct status *status, const char *title, const char *format, const char *reason)
 {
-	snprintf(status->title, sizeof(status->title), "%s", title);
+	if (title)
+		snprintf(status->title, sizeof(status->title), "%s", title);
 	snprintf(status->detail, sizeof(status->detail), format, reason);
 }
 
@@ -58,7 +60,7 @@ void status_make(const struct status_input *input, struct status *ret)
 	}
 	fill_state(input, ret);
 	if (input->host_away)
-		set_text(ret, ret->title, "%s", "Waiting for the virtual machine service of this computer.");
+		set_text(ret, NULL, "%s", "Waiting for the virtual machine service of this computer.");
 	else if (input->state == DESKTOP_READY || input->failures == 0)
 		return;
 	else if (input->remade)
