@@ -169,17 +169,11 @@ static int conf_check_whole(const struct conf *conf, struct error *err)
 	return 0;
 }
 
-int conf_parse(const char *name, const char *text, size_t size, struct conf **ret, struct error *err)
+static int conf_read(struct conf *conf, const char *name, const char *text, struct error *err)
 {
-	_cleanup_(conf_freep) struct conf *conf = calloc(1, sizeof(*conf));
 	struct conf_reader reader = {.conf = conf, .name = name, .err = err};
-	int line, r;
+	int line, r = conf_defaults(conf, err);
 
-	if (!conf)
-		return error_set(err, -ENOMEM, "out of memory");
-	if (memchr(text, '\0', size))
-		return error_set(err, -EINVAL, "%s: holds a NUL byte: it is not a text file", name);
-	r = conf_defaults(conf, err);
 	if (r < 0)
 		return r;
 	line = ini_parse_string(text, conf_handle, &reader);
@@ -190,12 +184,27 @@ int conf_parse(const char *name, const char *text, size_t size, struct conf **re
 		return reader.r < 0 ? reader.r : error_set(err, -ENOMEM, "%s: out of memory", name);
 	}
 	r = conf_check_whole(conf, err);
-	if (r < 0) {
+	if (r < 0)
 		error_prefix(err, "%s", name);
-		return r;
-	}
-	*ret = steal_ptr(conf);
-	return 0;
+	return r;
+}
+
+int conf_parse(const char *name, const char *text, size_t size, struct conf **ret, struct error *err)
+{
+	struct conf *conf;
+	int r;
+
+	if (memchr(text, '\0', size))
+		return error_set(err, -EINVAL, "%s: holds a NUL byte: it is not a text file", name);
+	conf = calloc(1, sizeof(*conf));
+	if (!conf)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = conf_read(conf, name, text, err);
+	if (r < 0)
+		conf_free(conf);
+	else
+		*ret = conf;
+	return r;
 }
 
 int conf_load(const char *path, struct conf **ret, struct error *err)

@@ -15,13 +15,14 @@
 #define NFT_SECONDS 10
 #define RESOLV_CONF_MAX (64u << 10)
 
-static void nat_resolver(FILE *out, uid_t first, uid_t last, char *line)
+/* Only an address that inet_pton knows gets into the rules. */
+static void nat_resolver(FILE *out, uid_t first, uid_t last, const char *line)
 {
-	char *save, *word = strtok_r(line, " \t", &save), *address;
+	char address[INET6_ADDRSTRLEN + 1];
 	unsigned char bytes[sizeof(struct in6_addr)];
 	const char *family = NULL;
 
-	if (!word || strcmp(word, "nameserver") != 0 || !(address = strtok_r(NULL, " \t", &save)))
+	if (sscanf(line, "nameserver%*[ \t]%46[^ \t\n]", address) != 1)
 		return;
 	if (inet_pton(AF_INET, address, bytes) == 1)
 		family = "ip";
@@ -40,10 +41,9 @@ char *nat_rules(uid_t first, uid_t last, const char *resolvers)
 	    "192.168.0.0/16, 224.0.0.0/3 }",
 	    "ip6 daddr { ::1, fc00::/7, fe80::/10, ff00::/8 }",
 	};
-	_cleanup_free_ char *copy = strdup(resolvers);
-	char *text = NULL, *save, *line;
+	char *text = NULL;
 	size_t size;
-	FILE *out = copy ? open_memstream(&text, &size) : NULL;
+	FILE *out = open_memstream(&text, &size);
 
 	if (!out)
 		return NULL;
@@ -51,7 +51,7 @@ char *nat_rules(uid_t first, uid_t last, const char *resolvers)
 	fputs("table inet hotdesk\ndelete table inet hotdesk\ntable inet hotdesk {\n\tchain output {\n"
 	      "\t\ttype filter hook output priority 0; policy accept;\n",
 	      out);
-	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+	for (const char *line = resolvers; *line; line += strcspn(line, "\n"), line += *line == '\n')
 		nat_resolver(out, first, last, line);
 	for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
 		fprintf(out, "\t\tmeta skuid %u-%u %s drop\n", first, last, closed[i]);
@@ -112,9 +112,8 @@ int nat_load(uid_t first, uid_t last, struct error *err)
 	_cleanup_free_ char *resolvers = NULL, *rules = NULL;
 	_cleanup_close_ int fd = -1;
 
-	if (fs_read_file("/etc/resolv.conf", RESOLV_CONF_MAX, &resolvers, NULL) < 0)
-		resolvers = strdup("");
-	rules = resolvers ? nat_rules(first, last, resolvers) : NULL;
+	(void)fs_read_file("/etc/resolv.conf", RESOLV_CONF_MAX, &resolvers, NULL);
+	rules = nat_rules(first, last, resolvers ? resolvers : "");
 	if (!rules)
 		return error_set(err, -ENOMEM, "out of memory");
 	fd = rules_to_memfd(rules);

@@ -34,34 +34,42 @@ static int process_read(pid_t pid, struct process *ret)
 	return 0;
 }
 
-static int processes_read(struct process **ret, size_t *ret_n)
+/* Makes room for one more. */
+static int processes_grow(struct process **list, size_t n, size_t *room)
 {
-	_cleanup_free_ struct process *list = NULL;
+	size_t wanted = *room ? *room * 2 : 256;
+	struct process *larger;
+
+	if (n < *room)
+		return 0;
+	larger = realloc(*list, wanted * sizeof(**list));
+	if (!larger)
+		return -ENOMEM;
+	*list = larger;
+	*room = wanted;
+	return 0;
+}
+
+/* *list is the caller's to free, also on failure. */
+static int processes_read(struct process **list, size_t *ret_n)
+{
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	size_t n = 0, room = 0;
+	int r = 0;
 
 	if (!proc)
 		return -errno;
-	while ((entry = readdir(proc))) {
+	while (r == 0 && (entry = readdir(proc))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
-		if (n == room) {
-			struct process *larger = realloc(list, (room = room ? room * 2 : 256) * sizeof(*list));
-
-			if (!larger) {
-				closedir(proc);
-				return -ENOMEM;
-			}
-			list = larger;
-		}
-		if (process_read((pid_t)strtol(entry->d_name, NULL, 10), &list[n]) == 0)
+		r = processes_grow(list, n, &room);
+		if (r == 0 && process_read((pid_t)strtol(entry->d_name, NULL, 10), &(*list)[n]) == 0)
 			n++;
 	}
 	closedir(proc);
-	*ret = steal_ptr(list);
 	*ret_n = n;
-	return 0;
+	return r;
 }
 
 static bool is_below(const struct process *list, size_t n, pid_t parent)
@@ -74,40 +82,28 @@ static bool is_below(const struct process *list, size_t n, pid_t parent)
 	return false;
 }
 
-ssize_t tree_below(pid_t **ret)
+static void mark_below(struct process *list, size_t n)
 {
-	_cleanup_free_ struct process *list = NULL;
-	size_t n = 0, found = 0;
 	bool grew = true;
-	pid_t *pids;
-	int r = processes_read(&list, &n);
 
-	if (r < 0)
-		return r;
 	while (grew) {
 		grew = false;
 		for (size_t i = 0; i < n; i++)
 			if (!list[i].below && is_below(list, n, list[i].parent))
 				grew = list[i].below = true;
 	}
-	pids = calloc(n + 1, sizeof(*pids));
-	if (!pids)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (list[i].below)
-			pids[found++] = list[i].pid;
-	*ret = pids;
-	return (ssize_t)found;
 }
 
 size_t tree_signal(int signal)
 {
-	_cleanup_free_ pid_t *pids = NULL;
-	ssize_t n = tree_below(&pids);
-	size_t sent = 0;
+	struct process *list = NULL;
+	size_t n = 0, sent = 0;
 
-	for (ssize_t i = 0; i < n; i++)
-		if (kill(pids[i], signal) == 0)
+	if (processes_read(&list, &n) == 0)
+		mark_below(list, n);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].below && kill(list[i].pid, signal) == 0)
 			sent++;
+	free(list);
 	return sent;
 }

@@ -4,12 +4,8 @@
 #define STARTER_TREE_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
-/* All live descendants of this process: *ret (free) holds the returned number of pids. Negative errno. */
-ssize_t tree_below(pid_t **ret);
-
-/* Sends signal to each of them; returns how many there were. */
+/* Sends signal to each live descendant of this process (0: to none); returns how many there are. */
 size_t tree_signal(int signal);
 
 #endif

@@ -24,7 +24,7 @@ static void check_dump(const struct conf *conf)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(conf_freep) struct conf *conf = NULL;
-	_cleanup_free_ char *text = malloc(size + 1);
+	char *text = malloc(size + 1);
 	struct error err = {0};
 	int r;
 
@@ -37,5 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (r == 0)
 		check_dump(conf);
+	free(text);
 	return 0;
 }

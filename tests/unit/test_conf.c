@@ -96,7 +96,7 @@ static void test_bad_values_are_refused(void **state)
 
 static void test_nul_and_long_lines_are_refused(void **state)
 {
-	_cleanup_free_ char *text = malloc(10000);
+	char text[10000];
 	struct conf *conf = NULL;
 	struct error err = {0};
 
