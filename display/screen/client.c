@@ -9,12 +9,15 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define REPLIES_MAX 1024 /* a display that leaves more of its answers unread is cut off */
+
 struct client {
 	sd_event *event;
 	const struct client_ops *ops;
 	void *userdata;
 	sd_bus *bus, *listener;
-	sd_bus_slot *gone, *listener_gone;
+	sd_bus_slot *gone, *listener_gone, *pinging;
+	bool ready; /* the listener has answered: an fd sent before would be waited for */
 	sd_event_source *defer;
 	const struct framebuffer *framebuffer;
 	struct region region;
@@ -53,6 +56,18 @@ static int client_gone(sd_bus_message *message, void *userdata, sd_bus_error *re
 	(void)ret_error;
 	client_end(userdata);
 	return 0;
+}
+
+/* Sees each message of a display first. */
+static int client_filter(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct client *client = userdata;
+	uint64_t queued = 0;
+
+	(void)ret_error;
+	if (sd_bus_get_n_queued_write(sd_bus_message_get_bus(message), &queued) >= 0 && queued > REPLIES_MAX)
+		client_end(client);
+	return client->ended;
 }
 
 static int answered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -131,7 +146,7 @@ static void send_picture(struct client *client)
 /* Sends what there is, unless the display still has to answer what it was sent before. */
 static void client_pump(struct client *client)
 {
-	if (!client->listener || client->ended || client->in_flight > 0)
+	if (!client->ready || client->ended || client->in_flight > 0)
 		return;
 	if (client->disable)
 		client_send(client, DISPLAY1_LISTENER, "Disable", "");
@@ -149,11 +164,18 @@ static void client_pump(struct client *client)
 
 void client_show(struct client *client, const struct framebuffer *framebuffer)
 {
-	client->disable = !framebuffer && client->framebuffer;
+	client_withdraw(client);
 	client->framebuffer = framebuffer;
 	client->show = framebuffer != NULL;
-	region_clear(&client->region);
+	client->disable = !framebuffer;
 	client_pump(client);
+}
+
+void client_withdraw(struct client *client)
+{
+	client->framebuffer = NULL;
+	client->show = false;
+	region_clear(&client->region);
 }
 
 void client_damage(struct client *client, struct region_rect rect)
@@ -190,9 +212,39 @@ void client_mouse(struct client *client, int x, int y, bool on)
 
 static void drop_listener(struct client *client)
 {
+	client->ready = false;
+	client->pinging = sd_bus_slot_unref(client->pinging);
 	client->listener_gone = sd_bus_slot_unref(client->listener_gone);
 	client->listener = sd_bus_close_unref(client->listener);
 	client->in_flight = 0;
+}
+
+static int listener_answered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	struct client *client = userdata;
+
+	(void)ret_error;
+	if (sd_bus_message_is_method_error(reply, NULL)) {
+		client_end(client);
+		return 0;
+	}
+	client->ready = true;
+	client->ops->listens(client, client->userdata);
+	return 0;
+}
+
+static int listener_open(struct client *client, int fd)
+{
+	int r = bus_serve_fd(client->event, fd, NULL, NULL, &client->listener);
+
+	if (r >= 0)
+		r = sd_bus_add_filter(client->listener, NULL, client_filter, client);
+	if (r >= 0)
+		r = bus_on_disconnect(client->listener, client_gone, client, &client->listener_gone);
+	if (r >= 0)
+		r = sd_bus_call_method_async(client->listener, &client->pinging, NULL, DISPLAY1_LISTENER_PATH,
+					     "org.freedesktop.DBus.Peer", "Ping", listener_answered, client, "");
+	return r;
 }
 
 /* The newest listener wins, as with QEMU. */
@@ -208,13 +260,8 @@ static int method_register(sd_bus_message *message, void *userdata, sd_bus_error
 	if (fd < 0)
 		return -errno;
 	drop_listener(client);
-	r = bus_serve_fd(client->event, fd, NULL, NULL, &client->listener);
-	if (r >= 0)
-		r = bus_on_disconnect(client->listener, client_gone, client, &client->listener_gone);
-	if (r < 0)
-		return r;
-	client->ops->listens(client, client->userdata);
-	return sd_bus_reply_method_return(message, NULL);
+	r = listener_open(client, fd);
+	return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
 }
 
 static int method_ui_info(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -360,8 +407,11 @@ static const sd_bus_vtable mouse_vtable[] = {
 
 static int client_setup(sd_bus *bus, void *userdata)
 {
-	int r = sd_bus_add_object_vtable(bus, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_CONSOLE, console_vtable, userdata);
+	int r = sd_bus_add_filter(bus, NULL, client_filter, userdata);
 
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_CONSOLE, console_vtable,
+					     userdata);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_KEYBOARD, keyboard_vtable,
 					     userdata);

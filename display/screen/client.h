@@ -24,7 +24,7 @@ struct client_ops {
 	void (*position)(uint32_t x, uint32_t y, void *userdata);
 	void (*motion)(int dx, int dy, void *userdata);
 	void (*ui_info)(uint32_t width, uint32_t height, void *userdata);
-	/* It registered a listener: hand it the picture and the cursor. */
+	/* It registered a listener, which has answered: hand it the picture, the cursor and the pointer. */
 	void (*listens)(struct client *client, void *userdata);
 	/* The connection ended: free the client. Called from the loop, never from inside another call of this module.
 	 */
@@ -36,8 +36,11 @@ int client_new(sd_event *event, int fd, const struct client_ops *ops, void *user
 /* Releases what it has pressed. Takes NULL. */
 void client_free(struct client *client);
 
-/* The framebuffer (kept by the caller until another is given); NULL: the desktop has no picture now. */
+/* The framebuffer (kept by the caller until another is given or it is withdrawn); NULL: the desktop has no picture now.
+ */
 void client_show(struct client *client, const struct framebuffer *framebuffer);
+/* The framebuffer is about to go. The display is told nothing and keeps the last picture until the next client_show. */
+void client_withdraw(struct client *client);
 void client_damage(struct client *client, struct region_rect rect);
 /* Borrowed during the call. */
 void client_cursor(struct client *client, const struct client_cursor *cursor);

@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #define EXIT_USAGE 2
 
 struct options {
-	int control_fd;
+	unsigned control_fd;
 	const char *id;
 	unsigned linger;
 };
@@ -25,6 +26,18 @@ static void usage(FILE *out)
 	      out);
 }
 
+/* A whole decimal number up to 1,000,000; false for anything else. */
+static bool parse_number(const char *text, unsigned *ret)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0' || value > 1000000)
+		return false;
+	*ret = (unsigned)value;
+	return true;
+}
+
 /* -1: go on; otherwise the exit code. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
@@ -33,17 +46,18 @@ static int parse_options(int argc, char **argv, struct options *options)
 	    {"linger", required_argument, NULL, 'l'},     {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0}};
 	int option;
+	bool good = true;
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			options->control_fd = (int)strtol(optarg, NULL, 10);
+			good = good && parse_number(optarg, &options->control_fd);
 			break;
 		case 'i':
 			options->id = optarg;
 			break;
 		case 'l':
-			options->linger = (unsigned)strtoul(optarg, NULL, 10);
+			good = good && parse_number(optarg, &options->linger);
 			break;
 		case 'v':
 			puts("hotdesk-screen " HOTDESK_VERSION);
@@ -53,7 +67,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 			return option == 'h' ? 0 : EXIT_USAGE;
 		}
 	}
-	if (options->control_fd < 3 || !options->id || optind != argc) {
+	if (!good || options->control_fd < 3 || !options->id || optind != argc) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
@@ -77,7 +91,7 @@ static int run(const struct options *options)
 	if (r >= 0)
 		r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
 	if (r >= 0)
-		r = control_new(event, options->control_fd, (uint64_t)options->linger * 1000000, &control);
+		r = control_new(event, (int)options->control_fd, (uint64_t)options->linger * 1000000, &control);
 	if (r >= 0)
 		r = sd_event_loop(event);
 	if (r < 0)
@@ -89,7 +103,7 @@ static int run(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.control_fd = -1, .linger = 10};
+	struct options options = {.linger = 10};
 	int r;
 
 	log_open("hotdesk-screen");

@@ -17,7 +17,7 @@ struct region {
 	struct region_rect rects[REGION_MAX];
 };
 
-/* Adds a rectangle; where there is no room the two whose union wastes least become one. */
+/* Adds a rectangle; where there is no room it becomes one with that whose union wastes least. */
 void region_add(struct region *region, struct region_rect rect);
 
 static inline void region_clear(struct region *region)

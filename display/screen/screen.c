@@ -2,6 +2,7 @@
 #include "display/screen/screen.h"
 
 #include "common/log.h"
+#include "display/display1.h"
 #include "display/screen/screen_api.h"
 #include "display/screen/source.h"
 
@@ -27,6 +28,10 @@ struct screen {
 	bool enabled;   /* the framebuffer shows the desktop */
 	bool announced; /* picture was told for this source */
 	struct client_cursor cursor;
+	int mouse_x, mouse_y;
+	bool mouse_on, mouse_known;
+	/* Released while there was no source: the guest holds them down until it is told. */
+	bool owed_keys[DISPLAY1_QNUM_MAX], owed_buttons[DISPLAY1_BUTTONS_MAX];
 	struct display *displays;
 	unsigned n_displays;
 	uint32_t ui_width, ui_height; /* the newest wish, 0: none */
@@ -46,7 +51,7 @@ static struct framebuffer *on_resized(int width, int height, void *userdata)
 	}
 	screen->enabled = false; /* shown with its first pixels */
 	for (struct display *at = screen->displays; at && screen->framebuffer != old; at = at->next)
-		client_show(at->client, NULL);
+		client_withdraw(at->client);
 	if (screen->framebuffer != old)
 		framebuffer_free(old);
 	return screen->framebuffer;
@@ -87,6 +92,10 @@ static void on_mouse(int x, int y, bool on, void *userdata)
 {
 	struct screen *screen = userdata;
 
+	screen->mouse_x = x;
+	screen->mouse_y = y;
+	screen->mouse_on = on;
+	screen->mouse_known = true;
 	for (struct display *at = screen->displays; at; at = at->next)
 		client_mouse(at->client, x, y, on);
 }
@@ -113,6 +122,18 @@ static void on_lost(void *userdata)
 
 static const struct source_ops source_ops = {on_resized, on_damaged, on_cursor, on_mouse, on_disabled, on_lost};
 
+static void release_owed(struct screen *screen)
+{
+	for (uint32_t key = 0; key < DISPLAY1_QNUM_MAX; key++)
+		if (screen->owed_keys[key])
+			source_key(screen->source, key, false);
+	for (uint32_t button = 0; button < DISPLAY1_BUTTONS_MAX; button++)
+		if (screen->owed_buttons[button])
+			source_button(screen->source, button, false);
+	memset(screen->owed_keys, 0, sizeof(screen->owed_keys));
+	memset(screen->owed_buttons, 0, sizeof(screen->owed_buttons));
+}
+
 int screen_set_source(struct screen *screen, int fd)
 {
 	struct source *source;
@@ -123,6 +144,7 @@ int screen_set_source(struct screen *screen, int fd)
 	source_free(screen->source);
 	screen->source = source;
 	screen->announced = false;
+	release_owed(screen);
 	if (screen->ui_width)
 		source_ui_info(source, screen->ui_width, screen->ui_height);
 	return 0;
@@ -134,6 +156,8 @@ static void on_client_key(uint32_t key, bool down, void *userdata)
 
 	if (screen->source)
 		source_key(screen->source, key, down);
+	else
+		screen->owed_keys[key] = !down;
 }
 
 static void on_client_button(uint32_t button, bool down, void *userdata)
@@ -142,6 +166,8 @@ static void on_client_button(uint32_t button, bool down, void *userdata)
 
 	if (screen->source)
 		source_button(screen->source, button, down);
+	else
+		screen->owed_buttons[button] = !down;
 }
 
 /* QEMU refuses positions outside of the surface. */
@@ -187,6 +213,8 @@ static void on_client_listens(struct client *client, void *userdata)
 		client_show(client, screen->framebuffer);
 	if (screen->cursor.argb)
 		client_cursor(client, &screen->cursor);
+	if (screen->mouse_known)
+		client_mouse(client, screen->mouse_x, screen->mouse_y, screen->mouse_on);
 }
 
 static void display_drop(struct screen *screen, struct display **at)

@@ -15,7 +15,7 @@
 
 #define RELISTENS_MAX 50    /* in a second: a guest that needs more is given up */
 #define QUEUE_MOTION_MAX 64 /* unsent messages above which a motion is left out */
-#define QUEUE_MAX 4096      /* above which QEMU is taken for dead */
+#define QUEUE_MAX 4096      /* unsent messages or answers above which QEMU is taken for dead */
 
 struct map {
 	void *address;
@@ -29,7 +29,7 @@ struct source {
 	const struct source_ops *ops;
 	void *userdata;
 	sd_bus *bus, *listener;
-	sd_bus_slot *gone, *listener_gone, *registering;
+	sd_bus_slot *gone, *listener_gone, *pinging, *registering;
 	sd_event_source *defer;          /* re-registering or giving up, outside of the listener's handlers */
 	struct framebuffer *framebuffer; /* the screen's; NULL before the first scanout */
 	struct map map;
@@ -62,6 +62,18 @@ static int source_gone(sd_bus_message *message, void *userdata, sd_bus_error *re
 	(void)ret_error;
 	source_give_up(userdata);
 	return 0;
+}
+
+/* Sees each message of QEMU's first. */
+static int source_filter(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+	uint64_t queued = 0;
+
+	(void)ret_error;
+	if (sd_bus_get_n_queued_write(sd_bus_message_get_bus(message), &queued) >= 0 && queued > QUEUE_MAX)
+		source_give_up(source);
+	return source->lost;
 }
 
 /* QEMU closes a listener's connection when another is registered or the console went: the main connection decides. */
@@ -218,8 +230,9 @@ static int on_update_map(sd_bus_message *message, void *userdata, sd_bus_error *
 
 	if (r < 0)
 		return refuse(source, ret_error, r, "UpdateMap");
-	if (!source->map.address || !framebuffer_inside(source->framebuffer->width, source->framebuffer->height, rect.x,
-							rect.y, rect.w, rect.h))
+	if (!source->framebuffer || !source->map.address ||
+	    !framebuffer_inside(source->framebuffer->width, source->framebuffer->height, rect.x, rect.y, rect.w,
+				rect.h))
 		return trap(source, message, "an update lies outside of the shared picture");
 	if (!map_copy(source, rect))
 		return trap(source, message, "the shared picture was cut short");
@@ -323,6 +336,8 @@ static int source_listen(struct source *source)
 	theirs = ends[1];
 	r = bus_client_fd(source->event, ends[0], &source->listener);
 	if (r >= 0)
+		r = sd_bus_add_filter(source->listener, NULL, source_filter, source);
+	if (r >= 0)
 		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER,
 					     listener_vtable, source);
 	if (r >= 0)
@@ -334,6 +349,28 @@ static int source_listen(struct source *source)
 		r = sd_bus_call_method_async(source->bus, &source->registering, NULL, DISPLAY1_CONSOLE_PATH,
 					     DISPLAY1_CONSOLE, "RegisterListener", registered, source, "h", theirs);
 	return r < 0 ? r : 0;
+}
+
+static int connected(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+
+	(void)ret_error;
+	if (sd_bus_message_is_method_error(reply, NULL)) {
+		log_warning("QEMU does not answer: %s", sd_bus_message_get_error(reply)->message);
+		source_give_up(source);
+		return 0;
+	}
+	source->relisten = true;
+	source_defer(source);
+	return 0;
+}
+
+/* An fd sent before the connection stands would be waited for: so the listener is registered after a first answer. */
+static int source_ping(struct source *source)
+{
+	return sd_bus_call_method_async(source->bus, &source->pinging, NULL, DISPLAY1_CONSOLE_PATH,
+					"org.freedesktop.DBus.Peer", "Ping", connected, source, "");
 }
 
 static bool relistens_too_often(struct source *source)
@@ -383,7 +420,9 @@ int source_new(sd_event *event, int fd, const struct source_ops *ops, void *user
 	if (r >= 0)
 		r = sd_event_source_set_enabled(source->defer, SD_EVENT_OFF);
 	if (r >= 0)
-		r = source_listen(source);
+		r = sd_bus_add_filter(source->bus, NULL, source_filter, source);
+	if (r >= 0)
+		r = source_ping(source);
 	if (r < 0) {
 		source_free(source);
 		return r;
@@ -399,6 +438,7 @@ void source_free(struct source *source)
 	sd_event_source_disable_unref(source->defer);
 	drop_listener(source);
 	map_clear(&source->map);
+	sd_bus_slot_unref(source->pinging);
 	sd_bus_slot_unref(source->gone);
 	sd_bus_close_unref(source->bus);
 	sd_event_unref(source->event);
