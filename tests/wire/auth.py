@@ -77,6 +77,7 @@ def teardown():
 class Auth:
     def __init__(self, service, **keys):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="serve-", dir=work))
+        os.chmod(self.directory, 0o755)
         (self.directory / "auth").mkdir()
         (self.directory / "hotdesk").write_text(service)
         self.log = self.directory / "log"
@@ -177,6 +178,12 @@ def wrong_password_and_unknown_user_look_the_same():
         assert auth.refused(DENIED, "alice", "", INCORRECT) == wrong
         assert auth.refused(DENIED, "alice", PASSWORD + "\0", INCORRECT) == wrong
         assert auth.refused(DENIED, "empty", "", INCORRECT) == wrong
+
+
+@case
+def account_without_a_password_gets_nobody_in():
+    with serving("auth required pam_unix.so nullok\naccount required pam_unix.so\n") as auth:
+        auth.refused(DENIED, "empty", "", INCORRECT)
 
 
 @case

@@ -229,7 +229,7 @@ def half_open_connections_do_not_keep_others_out():
 
 @case
 def caps_per_address_and_in_all():
-    with gate(max_per_address=3, max_connections=5) as served:
+    with gate(max_per_address=3, max_connections=5, handshake_timeout="600s") as served:
         first = [served.session() for _ in range(2)]
         waiting = served.door()
         assert waiting.read(12) == rfb.VERSION
