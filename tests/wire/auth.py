@@ -249,7 +249,7 @@ def peer_and_terminal_reach_pam():
 
 def waiting_service(flag):
     script = work / "wait"
-    script.write_text(f"#!/bin/sh\nwhile [ ! -e {flag} ]; do sleep 0.05; done\n")
+    script.write_text(f"#!/bin/sh\nwhile [ -d {work} ] && [ ! -e {flag} ]; do sleep 0.05; done\n")
     script.chmod(0o755)
     return f"auth required pam_exec.so quiet {script}\n" + UNIX
 
