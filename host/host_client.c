@@ -294,6 +294,11 @@ static int answered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
 	int fd = -1, r = 0;
 
 	(void)ret_error;
+	/* sd-bus's own, for a connection that ended or a host that hangs. */
+	if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NO_REPLY)) {
+		host_call_away(call);
+		return 1;
+	}
 	if (sd_bus_message_is_method_error(reply, NULL))
 		r = bus_reply_error(reply, &err);
 	else if (call->read && call->read(reply, &json, &fd) < 0)

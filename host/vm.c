@@ -314,7 +314,8 @@ static int vm_tick(sd_event_source *source, uint64_t usec, void *userdata)
 void vm_want(struct vm *vm, const struct vm_desired *desired, uint64_t generation)
 {
 	vm->want = desired->want;
-	vm->run_requested = desired->want == VM_WANT_RUNNING;
+	/* What runs has got what was asked: should it crash, the next vm_want starts it, not this one. */
+	vm->run_requested = desired->want == VM_WANT_RUNNING && !(vm->state >= VM_CLONING && vm->state <= VM_READY);
 	vm->halt = false;
 	if (vm->want == VM_WANT_RUNNING && vm->state != VM_STOPPING)
 		vm->force = false;
