@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/fakes/lines.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+	const struct line_command *commands;
+	void *userdata;
+	char text[4096];
+	size_t have;
+} input;
+
+void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void run_line(char *line)
+{
+	const struct line_command *command = input.commands;
+	char *args = strchr(line, ' ');
+	int r = -ENOSYS;
+
+	if (args)
+		*args++ = '\0';
+	while (command->name && strcmp(command->name, line) != 0)
+		command++;
+	if (command->name)
+		r = command->run(input.userdata, args ? args : "");
+	if (r < 0)
+		say("%s error %s", line, strerror(-r));
+	else
+		say("%s ok", line);
+}
+
+static int on_stdin(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	ssize_t n = read(fd, input.text + input.have, sizeof(input.text) - 1 - input.have);
+	char *end;
+
+	(void)events;
+	(void)userdata;
+	if (n <= 0)
+		return sd_event_exit(sd_event_source_get_event(source), 0);
+	input.have += (size_t)n;
+	input.text[input.have] = '\0';
+	while ((end = strchr(input.text, '\n'))) {
+		*end = '\0';
+		run_line(input.text);
+		input.have -= (size_t)(end + 1 - input.text);
+		memmove(input.text, end + 1, input.have + 1);
+	}
+	return 0;
+}
+
+int lines_serve(sd_event *event, const struct line_command *commands, void *userdata)
+{
+	input.commands = commands;
+	input.userdata = userdata;
+	return sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, NULL);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * QEMU's side of a peer-to-peer org.qemu.Display1 connection (QEMU, ui/dbus-display1.xml): one console, one listener.
+ * What the peer does is printed: `listener`, `ready`, `Keyboard Press N`, `Mouse Release N`, `at X Y`, `by X Y`,
+ * `uiinfo W H`, `refused METHOD TEXT` and `gone`.
+ */
+#ifndef FAKES_QEMU_DISPLAY_H
+#define FAKES_QEMU_DISPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#define FAKE_FORMAT 0x20020888u
+
+struct qemu_display {
+	sd_event *event;
+	sd_bus *main, *listener;
+	sd_bus_slot *gone;
+	bool ready;         /* the listener said what it understands */
+	bool map, unmapped; /* shared memory where the listener takes it; this listener refused it */
+	bool late;          /* RegisterListener is answered when this ends */
+	sd_bus_message *held;
+	uint32_t width, height, *pixels;
+	int fd; /* what is shared */
+	bool shrunk;
+};
+
+/* Serves fd (taken over); an older connection is closed, as QEMU does on add_client. */
+int qemu_display_serve(struct qemu_display *display, int fd);
+void qemu_display_close(struct qemu_display *display);
+/* Answers what was held. */
+int qemu_display_answer(struct qemu_display *display);
+
+/* A black surface; nothing is told. */
+int qemu_display_surface(struct qemu_display *display, uint32_t width, uint32_t height);
+int qemu_display_shrink(struct qemu_display *display, uint64_t size);
+/* Tell the listener, if there is one. */
+void qemu_display_scanout(struct qemu_display *display);
+void qemu_display_update(struct qemu_display *display, uint32_t x, uint32_t y, uint32_t w, uint32_t h);
+
+/* A call of a method of the listener's, made by `message`; taken over. r: how making it went. */
+int qemu_display_send(struct qemu_display *display, sd_bus_message *message, int r);
+sd_bus_message *qemu_display_call(struct qemu_display *display, const char *interface, const char *method);
+
+#endif
