@@ -1,0 +1,7 @@
+unit_test(host_qcow2 hotdesk-host-core)
+unit_test(host_argv hotdesk-host-pure)
+unit_test(host_qmp hotdesk-host-core)
+unit_test(host_agent hotdesk-host-core)
+unit_test(host_record hotdesk-host-pure)
+unit_test(host_accel hotdesk-host-pure)
+unit_test(host_images hotdesk-host-core)

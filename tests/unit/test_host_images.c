@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "host/image_import.h"
+#include "host/image_store.h"
+#include "host/overlay.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct world {
+	char directory[32], images[64];
+	int disk; /* a whole image */
+};
+
+static int world_setup(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	_cleanup_free_ uint8_t *data = NULL;
+	char path[64];
+	size_t size;
+
+	*state = world;
+	snprintf(world->directory, sizeof(world->directory), "/tmp/images-XXXXXX");
+	if (!mkdtemp(world->directory) || overlay_make(1 << 30, &data, &size) < 0)
+		return -1;
+	snprintf(world->images, sizeof(world->images), "%s/images", world->directory);
+	snprintf(path, sizeof(path), "%s/disk", world->directory);
+	world->disk = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return world->disk < 0 || fs_mkdir_p(world->images, 0700) < 0 ? -1 : fd_write_all(world->disk, data, size);
+}
+
+static int world_teardown(void **state)
+{
+	struct world *world = *state;
+
+	close(world->disk);
+	fs_remove_tree(world->directory);
+	free(world);
+	return 0;
+}
+
+static int import(struct world *world, int disk, int kernel, int initrd, struct image **ret, struct error *err)
+{
+	struct image_import work = {
+	    .directory = world->images,
+	    .name = "tiny",
+	    .append = "",
+	    .disk = disk,
+	    .kernel = kernel,
+	    .initrd = initrd,
+	};
+	int r = image_import_run(&work, err);
+
+	*ret = work.result;
+	return r;
+}
+
+static unsigned entries(const char *path)
+{
+	DIR *directory = opendir(path);
+	unsigned n = 0;
+
+	assert_non_null(directory);
+	for (const struct dirent *entry; (entry = readdir(directory));)
+		n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(directory);
+	return n;
+}
+
+static void versions_count_up_and_the_newest_is_published(void **state)
+{
+	struct world *world = *state;
+	struct image_store *store = NULL;
+	struct error err = {0};
+	char *removed = NULL;
+
+	for (unsigned i = 1; i <= 3; i++) {
+		struct image *image;
+
+		assert_int_equal(import(world, world->disk, -1, -1, &image, &err), 0);
+		assert_int_equal(image->version, i);
+		free(image);
+	}
+	assert_int_equal(image_store_new(world->images, &store, &err), 0);
+	assert_int_equal(image_store_find(store, "tiny", 0)->version, 3);
+	assert_int_equal(image_store_find(store, "tiny", 2)->version, 2);
+	assert_null(image_store_find(store, "other", 0));
+	assert_int_equal(image_store_remove(store, "tiny", 3, &removed), 0);
+	assert_int_equal(image_store_find(store, "tiny", 0)->version, 2);
+	free(removed);
+	assert_int_equal(image_store_remove(store, "tiny", 3, &removed), -ENOENT);
+	image_store_free(store);
+}
+
+static void a_number_is_never_given_twice(void **state)
+{
+	struct world *world = *state;
+	struct image_store *store = NULL;
+	struct error err = {0};
+	struct image *image;
+	char *removed = NULL;
+
+	assert_int_equal(import(world, world->disk, -1, -1, &image, &err), 0);
+	free(image);
+	assert_int_equal(image_store_new(world->images, &store, &err), 0);
+	assert_int_equal(image_store_remove(store, "tiny", 1, &removed), 0);
+	free(removed);
+	image_store_free(store);
+	assert_int_equal(import(world, world->disk, -1, -1, &image, &err), 0);
+	assert_int_equal(image->version, 2);
+	free(image);
+}
+
+static void what_a_killed_import_left_is_removed(void **state)
+{
+	struct world *world = *state;
+	struct image_store *store = NULL;
+	struct error err = {0};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/.new-abc/deep", world->images);
+	assert_int_equal(fs_mkdir_p(path, 0700), 0);
+	assert_int_equal(image_store_new(world->images, &store, &err), 0);
+	assert_int_equal(entries(world->images), 0);
+	image_store_free(store);
+}
+
+static void kernel_and_initrd_lie_beside_it(void **state)
+{
+	struct world *world = *state;
+	struct error err = {0};
+	struct image *image;
+	char path[128];
+	struct stat st;
+
+	assert_int_equal(import(world, world->disk, world->disk, world->disk, &image, &err), 0);
+	assert_true(image->direct_boot);
+	assert_string_equal(image->append, IMAGE_DEFAULT_APPEND);
+	free(image);
+	snprintf(path, sizeof(path), "%s/tiny/1/initrd", world->images);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	snprintf(path, sizeof(path), "%s/tiny", world->images);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void assert_import_refused(struct world *world, int disk, int kernel, int initrd, const char *words)
+{
+	struct error err = {0};
+	struct image *image;
+
+	assert_true(import(world, disk, kernel, initrd, &image, &err) < 0);
+	if (!strstr(err.text, words))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, words);
+	assert_null(image);
+	assert_int_equal(entries(world->images), 0);
+}
+
+static void what_is_not_a_whole_regular_file_leaves_nothing(void **state)
+{
+	struct world *world = *state;
+	int null = open("/dev/null", O_RDONLY), huge = open("/tmp", O_TMPFILE | O_RDWR, 0600), pipes[2];
+
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(ftruncate(huge, (off_t)300 << 20), 0);
+	assert_import_refused(world, null, -1, -1, "not a regular file");
+	assert_import_refused(world, pipes[0], -1, -1, "not a regular file");
+	assert_import_refused(world, huge, -1, -1, "not a qcow2");
+	assert_import_refused(world, world->disk, huge, world->disk, "256 MiB");
+	assert_import_refused(world, world->disk, world->disk, null, "not a regular file");
+	close(null);
+	close(huge);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* In a process of its own, with a small file system of its own where root may mount one. */
+static int import_on_full_disk(struct world *world)
+{
+	struct error err = {0};
+	struct image *image;
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", world->images, "tmpfs", 0, "size=128k") < 0)
+		return 77;
+	r = import(world, world->disk, -1, -1, &image, &err);
+	if (r != -ENOSPC || !strstr(err.text, "make room"))
+		return 1;
+	return entries(world->images) == 0 ? 0 : 2;
+}
+
+static void a_full_disk_is_said_so_and_leaves_nothing(void **state)
+{
+	struct world *world = *state;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(import_on_full_disk(world));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#define with_world(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    with_world(versions_count_up_and_the_newest_is_published),
+	    with_world(a_number_is_never_given_twice),
+	    with_world(what_a_killed_import_left_is_removed),
+	    with_world(kernel_and_initrd_lie_beside_it),
+	    with_world(what_is_not_a_whole_regular_file_leaves_nothing),
+	    with_world(a_full_disk_is_said_so_and_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
