@@ -112,7 +112,7 @@ static int copy_all(const struct copy *copy, struct error *err)
 	if (!buffer)
 		return error_set(err, -ENOMEM, "out of memory");
 	for (off_t at = 0; at < copy->size;) {
-		size_t size;
+		size_t size = 0;
 		int r = copy_part(copy, buffer, at, &size, err);
 
 		if (r < 0)
@@ -179,7 +179,7 @@ static int digest_text(EVP_MD_CTX *digest, char ret[IMAGE_SHA256_SIZE])
 
 	if (EVP_DigestFinal_ex(digest, bytes, &size) != 1 || 2 * size + 1 != IMAGE_SHA256_SIZE)
 		return -EIO;
-	for (unsigned i = 0; i < size; i++)
+	for (size_t i = 0; i < size; i++)
 		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
 	return 0;
 }
@@ -188,8 +188,8 @@ static int copy_disk(struct image_import *import, const char *directory, struct 
 {
 	_cleanup_(digest_freep) EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	_cleanup_close_ int to = -1;
-	struct qcow2_info info;
-	off_t size;
+	struct qcow2_info info = {0};
+	off_t size = 0;
 	int r = regular_size(import->disk, "image", &size, err);
 
 	if (r == 0)
@@ -220,7 +220,7 @@ static int copy_boot_file(struct image_import *import, const char *directory, in
 			  const char *what, struct error *err)
 {
 	_cleanup_close_ int to = -1;
-	off_t size;
+	off_t size = 0;
 	int r = regular_size(from, what, &size, err);
 
 	if (r < 0)
