@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "display/display1.h"
+#include "display/screen/input.h"
 #include "display/screen/screen_api.h"
 #include "display/screen/source.h"
 
@@ -24,6 +25,7 @@ struct screen {
 	const struct screen_ops *ops;
 	void *userdata;
 	struct source *source;
+	struct input *input;
 	struct framebuffer *framebuffer;
 	bool enabled;   /* the framebuffer shows the desktop */
 	bool announced; /* picture was told for this source */
@@ -116,6 +118,7 @@ static void on_lost(void *userdata)
 	/* Displays keep the last picture: it may be back in a moment. */
 	source_free(screen->source);
 	screen->source = NULL;
+	input_clear(screen->input);
 	log_notice("the desktop's display connection ended");
 	screen->ops->source_lost(screen->userdata);
 }
@@ -150,24 +153,37 @@ int screen_set_source(struct screen *screen, int fd)
 	return 0;
 }
 
+static void send_input(const struct input_event *event, void *userdata)
+{
+	struct screen *screen = userdata;
+
+	if (!screen->source)
+		return;
+	switch (event->type) {
+	case INPUT_KEY:
+		source_key(screen->source, event->a, event->b != 0);
+		return;
+	case INPUT_BUTTON:
+		source_button(screen->source, event->a, event->b != 0);
+		return;
+	case INPUT_POSITION:
+		source_position(screen->source, event->a, event->b);
+		return;
+	}
+}
+
 static void on_client_key(uint32_t key, bool down, void *userdata)
 {
 	struct screen *screen = userdata;
 
-	if (screen->source)
-		source_key(screen->source, key, down);
-	else
-		screen->owed_keys[key] = !down;
+	input_add(screen->input, &(struct input_event){INPUT_KEY, key, down});
 }
 
 static void on_client_button(uint32_t button, bool down, void *userdata)
 {
 	struct screen *screen = userdata;
 
-	if (screen->source)
-		source_button(screen->source, button, down);
-	else
-		screen->owed_buttons[button] = !down;
+	input_add(screen->input, &(struct input_event){INPUT_BUTTON, button, down});
 }
 
 /* QEMU refuses positions outside of the surface. */
@@ -175,11 +191,15 @@ static void on_client_position(uint32_t x, uint32_t y, void *userdata)
 {
 	struct screen *screen = userdata;
 	const struct framebuffer *framebuffer = screen->framebuffer;
+	struct input_event event = {INPUT_POSITION, x, y};
 
-	if (!screen->source || !framebuffer)
+	if (!framebuffer)
 		return;
-	source_position(screen->source, x < (uint32_t)framebuffer->width ? x : (uint32_t)framebuffer->width - 1,
-			y < (uint32_t)framebuffer->height ? y : (uint32_t)framebuffer->height - 1);
+	if (event.a >= (uint32_t)framebuffer->width)
+		event.a = (uint32_t)framebuffer->width - 1;
+	if (event.b >= (uint32_t)framebuffer->height)
+		event.b = (uint32_t)framebuffer->height - 1;
+	input_add(screen->input, &event);
 }
 
 static void on_client_motion(int dx, int dy, void *userdata)
@@ -275,12 +295,18 @@ struct screen_status screen_status(const struct screen *screen)
 int screen_new(sd_event *event, const struct screen_ops *ops, void *userdata, struct screen **ret)
 {
 	struct screen *screen = calloc(1, sizeof(*screen));
+	int r;
 
 	if (!screen)
 		return -ENOMEM;
 	screen->event = sd_event_ref(event);
 	screen->ops = ops;
 	screen->userdata = userdata;
+	r = input_new(event, send_input, screen, &screen->input);
+	if (r < 0) {
+		screen_free(screen);
+		return r;
+	}
 	*ret = screen;
 	return 0;
 }
@@ -292,6 +318,7 @@ void screen_free(struct screen *screen)
 	while (screen->displays)
 		display_drop(screen, &screen->displays);
 	source_free(screen->source);
+	input_free(screen->input);
 	framebuffer_free(screen->framebuffer);
 	free(screen->cursor.argb);
 	sd_event_unref(screen->event);

@@ -1,0 +1,1 @@
+unit_test(input hotdesk-screen-core)
