@@ -161,7 +161,7 @@ static int load_all(struct desktops *desktops, struct error *err)
 		r = -errno;
 	if (r < 0)
 		return error_set_errno(err, r, "cannot read the desktops in %s", path);
-	while ((entry = readdir(directory))) {
+	while (directory && (entry = readdir(directory))) {
 		r = load_entry(desktops, entry->d_name);
 		if (r < 0)
 			log_error("%s/%s is not understood and is left alone: %s", path, entry->d_name, strerror(-r));
@@ -337,22 +337,10 @@ static int parse_all(struct json_object *wanted, struct vm_desired *ret, size_t 
 	return 0;
 }
 
-int desktops_want(struct desktops *desktops, uint64_t generation, struct json_object *wanted, struct error *err)
+static int want_all(struct desktops *desktops, const struct vm_desired *all, size_t n)
 {
-	size_t n = json_object_array_length(wanted);
-	_cleanup_free_ struct vm_desired *all = NULL;
-	int r;
+	int r = 0;
 
-	if (generation < desktops->generation)
-		return error_set(err, -ESTALE, "the wanted set is generation %llu and %llu was seen already",
-				 (unsigned long long)generation, (unsigned long long)desktops->generation);
-	if (n > SPAWN_SLOTS_MAX)
-		return error_set(err, -E2BIG, "%zu desktops are more than one machine can have", n);
-	all = calloc(n + 1, sizeof(*all));
-	r = all ? parse_all(wanted, all, n, err) : error_set(err, -ENOMEM, "out of memory");
-	if (r < 0)
-		return r;
-	desktops->generation = generation;
 	save_generation(desktops);
 	for (struct node *at = desktops->list; at; at = at->next)
 		at->named = false;
@@ -361,5 +349,30 @@ int desktops_want(struct desktops *desktops, uint64_t generation, struct json_ob
 	for (struct node *at = desktops->list; at && r == 0; at = at->next)
 		if (!at->named)
 			vm_orphan(at->vm);
-	return r < 0 ? error_set(err, r, "out of memory") : 0;
+	return r;
+}
+
+int desktops_want(struct desktops *desktops, uint64_t generation, struct json_object *wanted, struct error *err)
+{
+	size_t n = json_object_array_length(wanted);
+	struct vm_desired *all;
+	int r;
+
+	if (generation < desktops->generation)
+		return error_set(err, -ESTALE, "the wanted set is generation %llu and %llu was seen already",
+				 (unsigned long long)generation, (unsigned long long)desktops->generation);
+	if (n > SPAWN_SLOTS_MAX)
+		return error_set(err, -E2BIG, "%zu desktops are more than one machine can have", n);
+	all = calloc(n + 1, sizeof(*all));
+	if (!all)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = parse_all(wanted, all, n, err);
+	if (r == 0) {
+		desktops->generation = generation;
+		r = want_all(desktops, all, n);
+		if (r < 0)
+			error_set_errno(err, r, "the wanted set was taken in part");
+	}
+	free(all);
+	return r;
 }

@@ -104,13 +104,10 @@ static int copy_part(const struct copy *copy, char *buffer, off_t at, size_t *re
 	return 0;
 }
 
-static int copy_all(const struct copy *copy, struct error *err)
+static int copy_parts(const struct copy *copy, char *buffer, struct error *err)
 {
-	_cleanup_free_ char *buffer = malloc(COPY_SIZE);
 	unsigned span = copy->percent_to - copy->percent_from;
 
-	if (!buffer)
-		return error_set(err, -ENOMEM, "out of memory");
 	for (off_t at = 0; at < copy->size;) {
 		size_t size = 0;
 		int r = copy_part(copy, buffer, at, &size, err);
@@ -122,6 +119,20 @@ static int copy_all(const struct copy *copy, struct error *err)
 		if (copy->import->jobs && jobs_stopping(copy->import->jobs))
 			return error_set(err, -ECANCELED, "hotdesk-host was stopped: import the image again");
 	}
+	return 0;
+}
+
+static int copy_all(const struct copy *copy, struct error *err)
+{
+	char *buffer = malloc(COPY_SIZE);
+	int r;
+
+	if (!buffer)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = copy_parts(copy, buffer, err);
+	free(buffer);
+	if (r < 0)
+		return r;
 	/* Its end may be a hole. */
 	if (ftruncate(copy->to, copy->size) < 0 || fsync(copy->to) < 0)
 		return copy_failed(err, -errno, copy->what, copy->import->directory);

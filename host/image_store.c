@@ -70,28 +70,36 @@ static void remove_leftover(const struct image_store *store, const char *name)
 		log_warning("cannot remove what is left of an image: %s/%s", store->directory, name);
 }
 
-static int load_version(struct image_store *store, const char *name, const char *version)
+static int read_manifest(const struct image_store *store, const char *name, const char *version, struct image *ret)
 {
-	_cleanup_free_ struct image *image = calloc(1, sizeof(*image));
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX], number[16];
-	size_t size;
+	size_t size = 0;
+	int r = fs_path(path, sizeof(path), "%s/%s/%s/manifest.json", store->directory, name, version);
+
+	if (r == 0)
+		r = fs_read_file(path, IMAGE_MANIFEST_MAX, &text, &size);
+	if (r == 0)
+		r = image_manifest_parse(text, size, ret);
+	if (r < 0)
+		return r;
+	snprintf(number, sizeof(number), "%u", ret->version);
+	return strcmp(ret->name, name) != 0 || strcmp(number, version) != 0 ? -EBADMSG : 0;
+}
+
+static int load_version(struct image_store *store, const char *name, const char *version)
+{
+	struct image *image = calloc(1, sizeof(*image));
 	int r;
 
 	if (!image)
 		return -ENOMEM;
-	r = fs_path(path, sizeof(path), "%s/%s/%s/manifest.json", store->directory, name, version);
-	if (r == 0)
-		r = fs_read_file(path, IMAGE_MANIFEST_MAX, &text, &size);
-	if (r == 0)
-		r = image_manifest_parse(text, size, image);
+	r = read_manifest(store, name, version, image);
 	if (r < 0)
-		return r;
-	snprintf(number, sizeof(number), "%u", image->version);
-	if (strcmp(image->name, name) != 0 || strcmp(number, version) != 0)
-		return -EBADMSG;
-	image_store_add(store, steal_ptr(image));
-	return 0;
+		free(image);
+	else
+		image_store_add(store, image);
+	return r;
 }
 
 static void load_name(struct image_store *store, const char *name)
@@ -133,7 +141,7 @@ int image_store_new(const char *directory, struct image_store **ret, struct erro
 		image_store_free(store);
 		return error_set_errno(err, r, "cannot read the images in %s", directory);
 	}
-	while ((entry = readdir(dir))) {
+	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			remove_leftover(store, entry->d_name);
 		else

@@ -80,20 +80,32 @@ static int check_l1_chunk(const struct walk *walk, const uint8_t *entries, size_
 	return 0;
 }
 
-int qcow2_check_tables(int fd, const struct qcow2_info *info, uint64_t file_size, struct error *err)
+static int check_l1(const struct walk *walk, struct error *err)
 {
-	_cleanup_free_ uint8_t *l2 = malloc((size_t)1 << info->cluster_bits);
-	struct walk walk = {fd, info, file_size, l2};
-	uint8_t entries[8 * L1_CHUNK];
-	int r = l2 ? 0 : error_set(err, -ENOMEM, "out of memory");
+	const struct qcow2_info *info = walk->info;
+	uint8_t entries[8 * L1_CHUNK] = {0};
 
-	for (uint32_t at = 0; at < info->l1_size && r == 0; at += L1_CHUNK) {
+	for (uint32_t at = 0; at < info->l1_size; at += L1_CHUNK) {
 		size_t n = info->l1_size - at < L1_CHUNK ? info->l1_size - at : L1_CHUNK;
+		int r = read_exactly(walk->fd, entries, 8 * n, info->l1_offset + 8 * (uint64_t)at);
 
-		r = read_exactly(fd, entries, 8 * n, info->l1_offset + 8 * (uint64_t)at);
 		if (r < 0)
 			return error_set_errno(err, r, "the image's first table cannot be read");
-		r = check_l1_chunk(&walk, entries, n, err);
+		r = check_l1_chunk(walk, entries, n, err);
+		if (r < 0)
+			return r;
 	}
+	return 0;
+}
+
+int qcow2_check_tables(int fd, const struct qcow2_info *info, uint64_t file_size, struct error *err)
+{
+	struct walk walk = {fd, info, file_size, malloc((size_t)1 << info->cluster_bits)};
+	int r;
+
+	if (!walk.l2)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = check_l1(&walk, err);
+	free(walk.l2);
 	return r;
 }

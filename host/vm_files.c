@@ -56,7 +56,7 @@ static int write_overlay(const char *directory, uint64_t virtual_size)
 	_cleanup_free_ uint8_t *data = NULL;
 	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX];
-	size_t size;
+	size_t size = 0;
 	int r = fs_path(path, sizeof(path), "%s/overlay.qcow2", directory);
 
 	if (r == 0)

@@ -112,10 +112,19 @@ static void agent_ready(void *userdata)
 	vm_set_state(vm, VM_READY);
 }
 
+static bool same_agent(const struct agent_message *a, const struct agent_message *b)
+{
+	bool same = strcmp(a->agent, b->agent) == 0 && a->n_capabilities == b->n_capabilities;
+
+	for (size_t i = 0; same && i < a->n_capabilities; i++)
+		same = strcmp(a->capabilities[i], b->capabilities[i]) == 0;
+	return same;
+}
+
 static void agent_said_hello(const struct agent_message *hello, void *userdata)
 {
 	struct vm *vm = userdata;
-	bool news = !vm->agent_there || memcmp(&vm->agent, hello, sizeof(*hello)) != 0;
+	bool news = !vm->agent_there || !same_agent(&vm->agent, hello);
 
 	vm->agent = *hello;
 	vm->agent_there = true;

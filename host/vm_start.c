@@ -250,19 +250,23 @@ static void prepared(int r, const struct error *err, void *data)
 		start_failed(start, &(struct error){-ENOMEM, "out of memory"});
 }
 
-/* The record of the next boot. A clone keeps the version it was made from. */
-static int next_record(struct vm *vm, const struct image **ret, struct error *err)
+/* Makes the record of the next boot; NULL with err's text when there can be none. A clone keeps its image's version. */
+static const struct image *next_record(struct vm *vm, struct error *err)
 {
 	const struct vm_record *wanted = vm->exists ? &vm->record : &vm->desired;
 	const struct image *image = image_store_find(vm->env->images, wanted->image, wanted->image_version);
 
-	if (vm->env->accel == ACCEL_NONE)
-		return error_set(err, -ENODEV, "%s", vm->env->accel_reason);
-	if (!image)
-		return error_set(err, -ENOENT,
-				 wanted->image_version ? "image %s:%u is not on this machine: import it again"
-						       : "there is no image %s: import one with `hotdesk image import`",
-				 wanted->image, wanted->image_version);
+	if (vm->env->accel == ACCEL_NONE) {
+		error_set(err, -ENODEV, "%s", vm->env->accel_reason);
+		return NULL;
+	}
+	if (!image) {
+		error_set(err, -ENOENT,
+			  wanted->image_version ? "image %s:%u is not on this machine: import it again"
+						: "there is no image %s: import one with `hotdesk image import`",
+			  wanted->image, wanted->image_version);
+		return NULL;
+	}
 	memcpy(vm->record.image, image->name, sizeof(vm->record.image));
 	vm->record.image_version = image->version;
 	vm->record.slot = vm->desired.slot;
@@ -275,8 +279,7 @@ static int next_record(struct vm *vm, const struct image **ret, struct error *er
 	vm->record.ready = false;
 	vm->record.cause = VM_CAUSE_NONE;
 	vm->record.reason[0] = '\0';
-	*ret = image;
-	return 0;
+	return image;
 }
 
 static struct start *start_new(struct vm *vm, const struct image *image)
@@ -305,7 +308,8 @@ void vm_begin(struct vm *vm)
 	vm->run_requested = false;
 	vm->force = vm->failing = false;
 	vm->warning[0] = '\0';
-	if (next_record(vm, &image, &err) < 0) {
+	image = next_record(vm, &err);
+	if (!image) {
 		vm_fail(vm, &err);
 		return;
 	}

@@ -58,12 +58,13 @@ static void words_with_foreign_characters_are_left_out(void **state)
 static void more_capabilities_than_there_is_room_for(void **state)
 {
 	struct agent_message message;
-	char line[1024] = "{\"type\":\"hello\",\"version\":1,\"capabilities\":[\"x\"";
+	char line[1024];
+	int used = snprintf(line, sizeof(line), "{\"type\":\"hello\",\"version\":1,\"capabilities\":[\"x\"");
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		strcat(line, ",\"x\"");
-	strcat(line, "]}");
+		used += snprintf(line + used, sizeof(line) - (size_t)used, ",\"x\"");
+	snprintf(line + used, sizeof(line) - (size_t)used, "]}");
 	assert_int_equal(parse(line, &message), 0);
 	assert_int_equal(message.n_capabilities, AGENT_CAPABILITIES_MAX);
 }

@@ -220,6 +220,7 @@ static bool fake_hears(struct fake *fake, const char *expected)
 	} control = {0};
 	struct msghdr message = {
 	    .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buffer, .msg_controllen = sizeof(control.buffer)};
+	const struct cmsghdr *header;
 	ssize_t n;
 	int fd;
 
@@ -228,9 +229,10 @@ static bool fake_hears(struct fake *fake, const char *expected)
 	assert_true(n > 0);
 	data[n] = '\0';
 	assert_string_equal(data, expected);
-	if (message.msg_controllen == 0)
+	header = CMSG_FIRSTHDR(&message);
+	if (!header)
 		return false;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	close(fd);
 	return true;
 }
