@@ -235,7 +235,8 @@ int spawn_client_new(sd_event *event, const char *socket_path, struct spawn_clie
 	client->event = sd_event_ref(event);
 	client->path = strdup(socket_path);
 	if (client->path)
-		r = sd_event_add_time_relative(event, &client->timer, CLOCK_MONOTONIC, SPAWN_RETRY_USEC, 0,
+		/* Accuracy 0 would be sd-event's 250 ms: a login waits for this timer. */
+		r = sd_event_add_time_relative(event, &client->timer, CLOCK_MONOTONIC, SPAWN_RETRY_USEC, 1,
 					       spawn_client_tick, client);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
