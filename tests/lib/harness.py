@@ -101,7 +101,7 @@ class Stack:
     def write_conf(self):
         sections = {
             "paths": {"runtime-dir": self.runtime, "state-dir": self.state},
-            "gate": {"listen": f"127.0.0.1:{self.port or 0}"},
+            "gate": {"listen": f"127.0.0.1:{self.port}"},
             "auth": {"pam-directory": self.directory / "pam.d"},
             "host": {"accel": "tcg", "network": "none"},
             "run-as": {},
@@ -119,6 +119,7 @@ class Stack:
     # -- life ----------------------------------------------------------------------------------------------------
 
     def start(self, without=()):
+        self.port = self.port or free_port()  # the same one for a gate that is started again
         self.write_conf()
         command = [BIN / "hotdesk-starter", "--config", self.conf]
         if without:
