@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "display/display1.h"
+#include "display/screen/wake.h"
 
 #include <errno.h>
 #include <string.h>
@@ -335,6 +336,8 @@ static int source_listen(struct source *source)
 		return -errno;
 	theirs = ends[1];
 	r = bus_client_fd(source->event, ends[0], &source->listener);
+	if (r >= 0)
+		r = wake_when_connected(source->listener);
 	if (r >= 0)
 		r = sd_bus_add_filter(source->listener, NULL, source_filter, source);
 	if (r >= 0)
