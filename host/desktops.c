@@ -16,13 +16,22 @@ struct node {
 	bool named; /* by the wanted set that is being taken */
 };
 
+/* Somebody who waits for a generation to be on the disk. */
+struct waiter {
+	uint64_t generation;
+	desktops_done_fn done;
+	void *userdata;
+	struct waiter *next;
+};
+
 struct desktops {
 	struct vm_env *env;
 	const struct desktops_ops *ops;
 	void *userdata;
 	struct node *list;
 	uint64_t generation;
-	bool saving, unsaved;
+	bool saving;
+	struct waiter *waiters;
 	size_t n_adopting;
 	bool ready; /* all were told to be looked for */
 };
@@ -186,6 +195,7 @@ static void load_generation(struct desktops *desktops)
 
 struct generation_save {
 	struct desktops *desktops;
+	uint64_t generation;
 	char path[PATH_MAX], text[32];
 };
 
@@ -199,35 +209,80 @@ static int generation_work(void *data, struct error *err)
 
 static void save_generation(struct desktops *desktops);
 
+/* Those up to generation are told. */
+static void tell_waiters(struct desktops *desktops, uint64_t generation, int r, const struct error *err)
+{
+	for (struct waiter **at = &desktops->waiters; *at;) {
+		struct waiter *waiter = *at;
+
+		if (waiter->generation > generation) {
+			at = &waiter->next;
+			continue;
+		}
+		*at = waiter->next;
+		waiter->done(r, err, waiter->userdata);
+		free(waiter);
+	}
+}
+
 static void generation_done(int r, const struct error *err, void *data)
 {
 	struct generation_save *save = data;
 	struct desktops *desktops = save->desktops;
 
-	free(save);
 	desktops->saving = false;
 	if (r < 0)
 		log_error("%s", err->text);
-	else if (desktops->unsaved)
+	tell_waiters(desktops, r < 0 ? UINT64_MAX : save->generation, r, err);
+	free(save);
+	if (desktops->waiters)
 		save_generation(desktops);
 }
 
+static int start_generation_save(struct desktops *desktops)
+{
+	struct generation_save *save = calloc(1, sizeof(*save));
+	int r = -ENOMEM;
+
+	if (!save)
+		return r;
+	save->desktops = desktops;
+	save->generation = desktops->generation;
+	snprintf(save->text, sizeof(save->text), "%llu", (unsigned long long)desktops->generation);
+	r = generation_path(desktops, save->path);
+	if (r == 0)
+		r = jobs_start(desktops->env->jobs, generation_work, generation_done, save);
+	if (r < 0)
+		free(save);
+	return r;
+}
+
+/* One write at a time: it covers all who wait when it begins. */
 static void save_generation(struct desktops *desktops)
 {
-	struct generation_save *save;
+	struct error err = {0};
+	int r;
 
-	desktops->unsaved = true;
-	if (desktops->saving || !(save = calloc(1, sizeof(*save))))
+	if (desktops->saving)
 		return;
-	save->desktops = desktops;
-	snprintf(save->text, sizeof(save->text), "%llu", (unsigned long long)desktops->generation);
-	if (generation_path(desktops, save->path) < 0 ||
-	    jobs_start(desktops->env->jobs, generation_work, generation_done, save) < 0) {
-		free(save);
+	r = start_generation_save(desktops);
+	if (r == 0) {
+		desktops->saving = true;
 		return;
 	}
-	desktops->saving = true;
-	desktops->unsaved = false;
+	error_set_errno(&err, r, "the generation cannot be written");
+	tell_waiters(desktops, UINT64_MAX, r, &err);
+}
+
+static int add_waiter(struct desktops *desktops, desktops_done_fn done, void *userdata)
+{
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+
+	if (!waiter)
+		return -ENOMEM;
+	*waiter = (struct waiter){desktops->generation, done, userdata, desktops->waiters};
+	desktops->waiters = waiter;
+	return 0;
 }
 
 int desktops_new(struct vm_env *env, const struct desktops_ops *ops, void *userdata, struct desktops **ret,
@@ -341,7 +396,6 @@ static int want_all(struct desktops *desktops, const struct vm_desired *all, siz
 {
 	int r = 0;
 
-	save_generation(desktops);
 	for (struct node *at = desktops->list; at; at = at->next)
 		at->named = false;
 	for (size_t i = 0; i < n && r == 0; i++)
@@ -352,7 +406,8 @@ static int want_all(struct desktops *desktops, const struct vm_desired *all, siz
 	return r;
 }
 
-int desktops_want(struct desktops *desktops, uint64_t generation, struct json_object *wanted, struct error *err)
+int desktops_want(struct desktops *desktops, uint64_t generation, struct json_object *wanted, desktops_done_fn done,
+		  void *userdata, struct error *err)
 {
 	size_t n = json_object_array_length(wanted);
 	struct vm_desired *all;
@@ -370,7 +425,11 @@ int desktops_want(struct desktops *desktops, uint64_t generation, struct json_ob
 	if (r == 0) {
 		desktops->generation = generation;
 		r = want_all(desktops, all, n);
-		if (r < 0)
+		if (r == 0)
+			r = add_waiter(desktops, done, userdata);
+		if (r == 0)
+			save_generation(desktops);
+		else
 			error_set_errno(err, r, "the wanted set was taken in part");
 	}
 	free(all);

@@ -20,11 +20,15 @@ int desktops_new(struct vm_env *env, const struct desktops_ops *ops, void *userd
 /* After jobs_free. */
 void desktops_free(struct desktops *desktops);
 
+/* The generation is on the disk (or r < 0): a host that is killed from here on still knows it. */
+typedef void (*desktops_done_fn)(int r, const struct error *err, void *userdata);
+
 /*
  * Takes the whole wanted set, a JSON array. -ESTALE: the generation is older than one seen before. -EINVAL: nothing of
- * it was taken. err has the text.
+ * it was taken. err has the text; done is called only after 0.
  */
-int desktops_want(struct desktops *desktops, uint64_t generation, struct json_object *wanted, struct error *err);
+int desktops_want(struct desktops *desktops, uint64_t generation, struct json_object *wanted, desktops_done_fn done,
+		  void *userdata, struct error *err);
 
 uint64_t desktops_generation(const struct desktops *desktops);
 /* The array of List; the caller's. NULL: out of memory. */

@@ -61,6 +61,17 @@ static int method_hello(sd_bus_message *call, void *userdata, sd_bus_error *ret_
 	return bus_method_hello(call, HOST_API_VERSION);
 }
 
+static void desired_taken(int r, const struct error *err, void *userdata)
+{
+	sd_bus_message *call = userdata;
+
+	if (r < 0)
+		bus_reply_with_error(call, err);
+	else
+		sd_bus_reply_method_return(call, "");
+	sd_bus_message_unref(call);
+}
+
 static int method_set_desired(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
 	struct service *service = userdata;
@@ -76,9 +87,16 @@ static int method_set_desired(sd_bus_message *call, void *userdata, sd_bus_error
 		return r;
 	size = strlen(text);
 	wanted = size <= HOST_JSON_MAX ? json_read(text, size, json_type_array) : NULL;
-	r = wanted ? desktops_want(service->desktops, generation, wanted, &err)
-		   : error_set(&err, -EINVAL, "the wanted set is not a JSON array");
-	return r < 0 ? bus_reply_with_error(call, &err) : sd_bus_reply_method_return(call, "");
+	if (!wanted) {
+		error_set(&err, -EINVAL, "the wanted set is not a JSON array");
+		return bus_reply_with_error(call, &err);
+	}
+	sd_bus_message_ref(call);
+	r = desktops_want(service->desktops, generation, wanted, desired_taken, call, &err);
+	if (r == 0)
+		return 1;
+	sd_bus_message_unref(call);
+	return bus_reply_with_error(call, &err);
 }
 
 static int method_list(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)

@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -282,6 +283,28 @@ def a_crash_while_the_host_is_away_is_seen_afterwards():
     eventually(lambda: client.connected and (listed("one") or {}).get("state") == "stopped", "the host is back", 60)
     row = listed("one")
     assert row["cause"] == "crash" and "away" in row["reason"], row
+
+
+@case
+def a_guest_that_shut_down_while_the_host_was_away_is_told_from_a_crash():
+    client.want(desktop("one"))
+    pid = client.wait("one", "ready")["pid"]
+    host = stack.pid_of("host")
+    os.kill(stack.starter.pid, signal.SIGSTOP)
+    try:
+        os.kill(host, signal.SIGKILL)
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(stack.runtime / "host/vm-one/qmp.sock"))
+            control.settimeout(120)
+            control.sendall(b'{"execute":"qmp_capabilities"}{"execute":"system_powerdown"}')
+            with control.makefile() as lines:
+                next(line for line in lines if '"SHUTDOWN"' in line)
+        assert process_alive(pid)
+    finally:
+        os.kill(stack.starter.pid, signal.SIGCONT)
+    eventually(lambda: client.connected and (listed("one") or {}).get("state") == "stopped", "it is stopped", 60)
+    row = listed("one")
+    assert row["cause"] == "guest-shutdown" and not process_alive(pid), row
 
 
 @case
