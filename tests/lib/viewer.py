@@ -12,7 +12,6 @@
 
 import array
 import functools
-import operator
 import os
 import pathlib
 import shutil
@@ -60,11 +59,18 @@ class Picture:
     def colours(self):
         return len(set(self.pixels))
 
-    def difference(self, other):
-        """The share of pixels that differ, 1.0 for another size."""
+    def difference(self, other, tolerance=0):
+        """The share of pixels of which a channel differs by more than the tolerance (JPEG: 24), 1.0 for another size."""
         if self.size != other.size:
             return 1.0
-        return sum(map(operator.ne, self.pixels, other.pixels)) / len(self.pixels)
+        pairs = [pair for pair in zip(self.pixels, other.pixels) if pair[0] != pair[1]]
+        if tolerance:
+            pairs = [pair for pair in pairs if _channel_distance(*pair) > tolerance]
+        return len(pairs) / len(self.pixels)
+
+
+def _channel_distance(a, b):
+    return max(abs((a >> shift & 0xFF) - (b >> shift & 0xFF)) for shift in (0, 8, 16))
 
 
 class Screen:

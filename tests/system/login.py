@@ -15,9 +15,11 @@ from viewer import Screen, Viewer, pictured  # noqa: E402
 
 PASSWORDS = {"alice": "wonder land", "bob": "builder"}
 BACKGROUND = 0x204060  # of the tiny guest's desktop
+TASK_BAR = 0xD7D7D7
 TERMINAL = 0xFFFFFF
 MENU_GREEN = 0x00C000  # of the terminal that the menu's first entry starts
 BOOT_TIMEOUT = 240
+JPEG = 24  # the viewer asks for it, so edges differ a little from one time to the next
 
 stack = None
 screen = None
@@ -57,8 +59,9 @@ def connect(user):
 
 
 def shows_desktop(viewer):
+    """The guest's background with its task bar: the window manager is there."""
     picture = viewer.picture()
-    return picture.count(BACKGROUND) > 100_000 and picture.count(TERMINAL) > 50_000
+    return picture.count(BACKGROUND) > 100_000 and picture.pixel(-20, -10) == TASK_BAR
 
 
 def state_text(viewer):
@@ -193,8 +196,8 @@ def after_reconnecting_the_same_desktop_and_windows_are_there():
     viewer.close()
     eventually(lambda: desktop_of("alice")["viewers"] == 0, "the viewer is gone from the list", 30)
     viewer = connect("alice")
-    eventually(lambda: viewer.picture().difference(before) < 0.01,
-               lambda: f"the same picture again, not {viewer.picture().difference(before):.3f} different of"
+    eventually(lambda: viewer.picture().difference(before, JPEG) < 0.002,
+               lambda: f"the same picture again, not {viewer.picture().difference(before, JPEG):.3f} different of"
                f" {viewer.picture().size} to {before.size}\n{state_text(viewer)}", 60)
     after = desktop_of("alice")
     assert (after["id"], after["boot"]) == (desktop["id"], desktop["boot"]), f"{desktop} is now {after}"
