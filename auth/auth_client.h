@@ -33,7 +33,10 @@ typedef void (*auth_done_fn)(enum auth_result result, const struct identity *ide
 int auth_client_new(sd_event *event, const char *socket_path, struct auth_client **ret);
 void auth_client_free(struct auth_client *client);
 
-/* password_fd stays the caller's (duplicated). timeout_usec: of the whole attempt. */
+/*
+ * password_fd stays the caller's (duplicated). timeout_usec: of the attempt, from when auth has said Hello; an auth
+ * that does not within two seconds counts as not reached.
+ */
 int auth_client_authenticate(struct auth_client *client, const char *name, int password_fd, const char *peer,
 			     uint64_t timeout_usec, auth_done_fn done, void *userdata);
 /* Drops the attempt; its done is not called. */
