@@ -28,13 +28,30 @@ static void set_text(struct status *status, const char *title, const char *forma
 	snprintf(status->detail, sizeof(status->detail), format, reason);
 }
 
+/* The host's reasons are made to stand behind a colon, as log lines do; here one begins what a person reads. */
+static void make_sentence(const char *reason, char *ret, size_t size)
+{
+	size_t n = (size_t)snprintf(ret, size, "%s", reason);
+
+	if (n == 0 || n + 1 >= size)
+		return;
+	if (ret[0] >= 'a' && ret[0] <= 'z')
+		ret[0] = (char)(ret[0] - 'a' + 'A');
+	if (!strchr(".!?", ret[n - 1])) {
+		ret[n] = '.';
+		ret[n + 1] = '\0';
+	}
+}
+
 static void fill_given_up(const struct status_input *input, struct status *ret)
 {
+	char reason[sizeof(ret->detail)];
+
+	make_sentence(input->reason[0] ? input->reason : "It failed several times in a row.", reason, sizeof(reason));
 	ret->failed = true;
 	ret->percent = -1;
 	set_text(ret, "Your desktop could not be started",
-		 "%s Close this window and log in again to try once more, or ask your administrator.",
-		 input->reason[0] ? input->reason : "It failed several times in a row.");
+		 "%s Close this window and log in again to try once more, or ask your administrator.", reason);
 }
 
 static void fill_state(const struct status_input *input, struct status *ret)

@@ -121,6 +121,9 @@ static void a_failure_gives_its_reason(void **state)
 	assert_int_equal(status.percent, -1);
 	assert_non_null(strstr(status.detail, "The disk is full."));
 	assert_non_null(strstr(status.detail, "administrator"));
+	input.reason = "the disk of /var is full: make room there";
+	status_make(&input, &status);
+	assert_non_null(strstr(status.detail, "The disk of /var is full: make room there. Close this window"));
 }
 
 static void a_crash_says_what_comes(void **state)
