@@ -129,8 +129,8 @@ def bad_images_are_refused():
     foreign.write_bytes(b"this is no disk" * 4096)
     short.write_bytes(disk.read_bytes()[:1000])
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", "qcow2", backed], check=True)
-    for path in (foreign, backed, short):
-        refused(1, "qcow2", "image", "import", "bad", path)
+    for path, reason in ((foreign, "not a qcow2"), (backed, "backing file"), (short, "cut off")):
+        refused(1, reason, "image", "import", "bad", path)
     refused(1, "give the path of a file that you may read", "image", "import", "bad", stack.directory / "nothing")
     refused(1, "not a regular file", "image", "import", "bad", stack.directory)
     refused(1, "not a regular file", "image", "import", "bad", "/dev/zero")

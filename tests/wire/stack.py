@@ -350,9 +350,10 @@ def truncated_image():
     raw.write_bytes(random.Random(1).randbytes(2 << 20))
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", raw, whole], check=True)
     cut = stack.directory / "cut.qcow2"
-    for size in (60, 1000, 200_000, whole.stat().st_size - 100_000):
+    end = whole.stat().st_size
+    for size, reason in ((60, "not a qcow2 image"), (90, "cut off"), (1000, "cut off"), (end - 1000, "cut off")):
         cut.write_bytes(whole.read_bytes()[:size])
-        import_refused("", cut)
+        import_refused(reason, cut)
 
 
 @stack_case
