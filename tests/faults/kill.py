@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SIGKILL to each program while users are in their sessions: one case for each row of the design's two tables.
+
+Sockets: QMP and the agent's port (host), the D-Bus display (screen), the viewer's TLS (gate child), its RFB stream (display).
+Kills: gate listener, broker, auth, host, spawn: nothing is noticed; gate child, display: the viewer reconnects to the same desktop; screen: a
+blink; QEMU: a drawn picture, then a desktop again, on the same connection.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+import rfb  # noqa: E402
+from case import Skip, case, eventually, main  # noqa: E402
+from harness import Stack, process_alive  # noqa: E402
+from session import BOOT_TIMEOUT, PROBE, Session, pids_of_connections, qemu_pid  # noqa: E402
+
+stack = None
+sessions = {}
+
+
+def setup():
+    global stack
+    if "HOTDESK_TINY" not in os.environ:
+        raise Skip("HOTDESK_TINY does not name the built tiny guest (tests/run sets it)")
+    stack = Stack(users={"alice": "wonder", "bob": "builder", "carol": "chorus"})
+    stack.start()
+    stack.tiny_pool("floating", users=["alice", "carol"])
+    stack.tiny_pool("own", users=["bob"], kind="dedicated")
+
+
+def teardown():
+    for session in sessions.values():
+        session.close()
+    if stack:
+        stack.stop()
+
+
+def session_of(user):
+    if user not in sessions:
+        sessions[user] = Session(stack, user)
+    return sessions[user]
+
+
+def facts(user):
+    """What must stay the same while a program dies: the desktop and its QEMU."""
+    desktop = session_of(user).desktop
+    return desktop["id"], qemu_pid(stack, desktop["id"]), desktop["boot"]
+
+
+def unnoticed(program):
+    """Kills a program; the open session goes on, and a new connection of the user lands in the same desktop."""
+    session = session_of("alice")
+    before = facts("alice")
+    shown = session.paint()
+    stack.kill_program(program)
+    session.paint()
+    assert facts("alice") == before
+    second = eventually(lambda: try_login("alice"), f"a login after {program} was killed", 30, 0.2)
+    second.start()
+    second.wait(lambda: second.pixel(*PROBE) == session.viewer.pixel(*PROBE), "the second viewer has the picture", 30)
+    second.close()
+    assert shown != session.paint()
+    assert facts("alice") == before
+
+
+def try_login(user):
+    """None where the person would be asked to try again."""
+    try:
+        return rfb.login(stack.port, user, stack.users[user], ca=stack.ca)
+    except rfb.Refused as reason:
+        assert "again" in str(reason), f"the reason does not say what to do: {reason}"
+    except (ConnectionError, rfb.Closed):
+        pass  # the listener's port was closed for a moment
+    return None
+
+
+def killed_in_flight(program):
+    """A login that waits for a program which dies is asked to try again; the next one succeeds."""
+    session_of("alice")
+    pid = stack.pid_of(program)
+    door = rfb.Door(stack.port)
+    door.secure(stack.ca)
+    os.kill(pid, signal.SIGSTOP)
+    door.credentials("alice", stack.users["alice"])
+    stack.kill_program(program)
+    try:
+        door.result()
+    except rfb.Refused as reason:
+        assert "again" in str(reason), f"the reason does not say what to do: {reason}"
+    door.close()
+    eventually(lambda: try_login("alice"), f"a login after {program} was killed", 30, 0.2).close()
+
+
+@case
+def gate_listener():
+    unnoticed("gate")
+
+
+@case
+def broker():
+    unnoticed("broker")
+    killed_in_flight("broker")
+
+
+@case
+def auth():
+    unnoticed("auth")
+    killed_in_flight("auth")
+
+
+@case
+def host():
+    """QMP and the agent's port: reconnected, and what the agent says is known again."""
+    unnoticed("host")
+    desktop = eventually(lambda: [row for row in stack.desktops(owner="alice") if row["agent"]], "the agent said hello again",
+                         30)[0]
+    assert desktop["state"] == "ready", desktop
+
+
+@case
+def spawn():
+    unnoticed("spawn")
+
+
+def reconnects(pids, what):
+    """Kills the one process of alice's connection; her next connection shows the same desktop with the same windows."""
+    session = session_of("alice")
+    before = facts("alice")
+    shown = session.paint()
+    assert len(pids()) == 1, f"not one {what}: {pids()}"
+    os.kill(pids()[0], signal.SIGKILL)
+    assert session.viewer.ended(30), f"the viewer was not told that its {what} is gone"
+    del sessions["alice"]
+    viewer = rfb.login(stack.port, "alice", stack.users["alice"], ca=stack.ca).start()
+    session.viewer = viewer
+    sessions["alice"] = session
+    session.sees(shown)
+    session.paint()
+    assert facts("alice") == before
+
+
+def alone(user):
+    for other in list(sessions):
+        if other != user:
+            sessions.pop(other).close()
+    session_of(user)
+    eventually(lambda: len(pids_of_connections(stack)) == 1 and len(stack.children("display")) == 1,
+               lambda: f"only one connection is left: {pids_of_connections(stack)} {stack.children('display')}", 30)
+
+
+@case
+def gate_child():
+    alone("alice")
+    reconnects(lambda: pids_of_connections(stack), "gate child")
+
+
+@case
+def display():
+    alone("alice")
+    reconnects(lambda: list(stack.children("display")), "display")
+
+
+@case
+def screen():
+    """A blink: the same connection shows the desktop again, and input reaches it."""
+    alone("alice")
+    session = session_of("alice")
+    before = facts("alice")
+    shown = session.paint()
+    pid = list(stack.children("screen"))[0]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: [other for other in stack.children("screen") if other != pid], "a new screen", 30)
+    session.sees(shown)
+    # Keys typed while nothing shows the desktop are lost, as in front of a screen that is dark.
+    session.paint(again=1.0)
+    assert facts("alice") == before
+
+
+def kill_qemu(user):
+    """Kills the user's QEMU under an open connection, and waits until that connection shows a desktop again."""
+    session = session_of(user)
+    session.paint()
+    before = session.desktop
+    pid = qemu_pid(stack, before["id"])
+    os.kill(pid, signal.SIGKILL)
+    session.viewer.wait(lambda: not session.shows_desktop(), "a picture says that the desktop is gone", 30)
+    eventually(lambda: not process_alive(pid), "QEMU ends", 10)
+    session.wait_desktop(BOOT_TIMEOUT)
+    return session, before
+
+
+@case
+def qemu_floating():
+    """A new clone for the same user, on the same connection: nothing of the old one is left."""
+    session = session_of("alice")
+    session.run("echo kept > mark; sync; printf '\\033]11;#123456\\007'")
+    session.sees((0x12, 0x34, 0x56))
+    session, _ = kill_qemu("alice")
+    session.run("[ -e mark ] || printf '\\033]11;#654321\\007'")
+    session.sees((0x65, 0x43, 0x21))
+    assert session.desktop["state"] == "ready"
+
+
+@case
+def qemu_dedicated():
+    """The user's own desktop is started again with all its files."""
+    session = session_of("bob")
+    session.run("echo kept > mark; sync; printf '\\033]11;#123456\\007'")
+    session.sees((0x12, 0x34, 0x56))
+    session, before = kill_qemu("bob")
+    session.run("[ -e mark ] && printf '\\033]11;#654321\\007'")
+    session.sees((0x65, 0x43, 0x21))
+    assert session.desktop["id"] == before["id"]
+
+
+if __name__ == "__main__":
+    main(setup, teardown)
