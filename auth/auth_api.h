@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * org.hotdesk.Auth1 at RUNTIME_DIR/auth.sock, object /org/hotdesk/Auth1:
+ * org.hotdesk.Auth1 at RUNTIME_DIR/auth/auth.sock, object /org/hotdesk/Auth1:
  *   Hello(u version) -> (u version)
  *   Authenticate(s name, h password, s peer) -> (u result, s text, s name, u uid, u gid, as groups, s full_name)
  * `password` is a memfd of common/secret.h. With result != AUTH_OK the identity fields are empty and text is for the

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * org.hotdesk.Broker1, the admin socket RUNTIME_DIR/broker/admin.sock, object /org/hotdesk/Broker1. Peers: root and the broker's own uid.
+ * org.hotdesk.Broker1, the admin socket RUNTIME_DIR/broker/admin.sock, object /org/hotdesk/Broker1. Peers: root and the
+ * broker's own uid.
+ *
  *   Hello(u version) -> (u version)
- *   Call(s command, s arguments, ah fds) -> (s json)   command "pool create"; arguments a JSON object as broker/admin_table.h
- *                                                      says; "message" in a reply is what was done; errors carry the
- *                                                      person's text
+ *   Call(s command, s arguments, ah fds) -> (s json)
  *   signal Progress(s command, u percent, s text)      to the caller while a Call runs
+ *
+ * command is like "pool create", arguments a JSON object as broker/admin_table.h says. "message" in a reply is what was
+ * done; errors carry the person's text.
  */
 #ifndef BROKER_API_H
 #define BROKER_API_H

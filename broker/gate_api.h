@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The conversation of a gate's connection process with the broker: SOCK_SEQPACKET at RUNTIME_DIR/gate.sock, one gate_login with the
- * password's memfd, one gate_result with the viewer's stream. Fixed sizes; the broker closes the connection after the result.
+ * The conversation of a gate's connection process with the broker: SOCK_SEQPACKET at RUNTIME_DIR/broker/gate.sock, one
+ * gate_login with the password's memfd, one gate_result with the viewer's stream. Fixed sizes; the broker closes the
+ * connection after the result.
  */
 #ifndef GATE_API_H
 #define GATE_API_H
@@ -21,7 +22,7 @@ struct gate_login {
 };
 
 enum gate_status {
-	GATE_OK = 0,      /* one fd comes along: a stream socket on which hotdesk-display speaks RFB from ClientInit on */
+	GATE_OK = 0, /* one fd comes along: a stream socket on which hotdesk-display speaks RFB from ClientInit on */
 	GATE_REFUSED = 1, /* reason says why, for the SecurityResult */
 };
 

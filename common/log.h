@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Messages of the programs (libraries return errors instead). Written to stderr as "program[pid]: text"; where stderr is
- * the journal (JOURNAL_STREAM names its device and inode, sd-daemon(3)) each line gets its "<priority>" prefix instead.
+ * Messages of the programs (libraries return errors instead). Written to stderr as "program[pid]: text"; where stderr
+ * is the journal (JOURNAL_STREAM names its device and inode, sd-daemon(3)) each line gets its "<priority>" prefix
+ * instead.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

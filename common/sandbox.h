@@ -3,7 +3,10 @@
 #ifndef COMMON_SANDBOX_H
 #define COMMON_SANDBOX_H
 
-/* names: NULL-terminated list of system calls (unknown ones on this architecture are skipped). 0 or -errno; for the rest of the process' life. */
+/*
+ * names: NULL-terminated list of system calls (those unknown on this architecture are skipped). For the rest of the
+ * process' life. 0 or -errno.
+ */
 int sandbox_enter(const char *const *names);
 
 #endif

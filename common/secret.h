@@ -8,7 +8,7 @@
 #define SECRET_MAX 1024 /* bytes of a password, without the NUL */
 
 struct secret {
-	size_t length;            /* bytes used; data[length] is NUL */
+	size_t length; /* bytes used; data[length] is NUL */
 	char data[SECRET_MAX + 1];
 };
 

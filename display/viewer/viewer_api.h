@@ -2,16 +2,22 @@
 /*
  * org.hotdesk.Viewer1: the broker's conversation with one hotdesk-display (one viewer connection), on a listening
  * socket the broker made (argument --control-fd), object /org/hotdesk/Viewer1. The newest connection is the broker's.
- *   Hello(u version) -> (u version)     answered once libvncserver has the client: then the gate may send
- * SecurityResult OK SetSource(h socket)                 an org.qemu.Display1 peer (Screen1.AddDisplay's other end);
- * replaces the old one ClearSource()                       back to the drawn picture SetStatus(s title, s detail, i
- * percent, b failed)   the drawn picture: percent -1: no bar; failed: detail is the reason Close(s title, s detail, u
- * linger_ms)               draws it, then ends the connection Status() -> (b source, u width, u height) signal
- * SourceLost()                 the source's connection ended signal Wanted(u width, u height)    the size the viewer
- * asked for while there is no source The picture is drawn only if no source came within 150 ms of ClientInit. At the
- * end of the viewer's stream the program exits 0. Arguments: --stream-fd N --control-fd N --name DESKTOP_NAME
- * --keyboard XKB (e.g. "de" or "de(nodeadkeys)") --size WxH --max WxH
- *            --title TEXT --detail TEXT (first status)
+ *
+ * - Hello(u version) -> (u version): answered once libvncserver has the client; then the gate may send SecurityResult OK
+ * - SetSource(h socket): an org.qemu.Display1 peer (Screen1.AddDisplay's other end); replaces the old one
+ * - ClearSource(): back to the drawn picture
+ * - SetStatus(s title, s detail, i percent, b failed): the drawn picture; percent -1: no bar; failed: detail is the
+ *   reason
+ * - Close(s title, s detail, u linger_ms): draws it, then ends the connection
+ * - Status() -> (b source, u width, u height)
+ * - signal SourceLost(): the source's connection ended
+ * - signal Wanted(u width, u height): the size the viewer asked for while there is no source
+ *
+ * The picture is drawn only if no source came within 150 ms of ClientInit. At the end of the viewer's stream the
+ * program exits 0.
+ *
+ * Arguments: --stream-fd N --control-fd N --name DESKTOP_NAME --keyboard XKB (e.g. "de" or "de(nodeadkeys)")
+ * --size WxH --max WxH --title TEXT --detail TEXT (the first status)
  */
 #ifndef VIEWER_API_H
 #define VIEWER_API_H

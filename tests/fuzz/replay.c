@@ -15,7 +15,8 @@ static int replay_file(const char *directory, const char *name)
 	char path[4096];
 	size_t size;
 
-	if (fs_path(path, sizeof(path), "%s/%s", directory, name) < 0 || fs_read_file(path, 1 << 20, &data, &size) < 0) {
+	if (fs_path(path, sizeof(path), "%s/%s", directory, name) < 0 ||
+	    fs_read_file(path, 1 << 20, &data, &size) < 0) {
 		fprintf(stderr, "cannot read %s/%s\n", directory, name);
 		return -1;
 	}
