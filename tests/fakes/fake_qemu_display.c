@@ -201,6 +201,8 @@ static int do_flood(void *userdata, const char *args)
 		qemu_display_update(display, 0, 0, 1, 1);
 		if (n % 64 == 0)
 			r = sd_bus_flush(display->listener);
+		if (r >= 0 && sd_bus_is_open(display->listener) <= 0)
+			r = -ECONNRESET;
 	}
 	return r;
 }
