@@ -3,7 +3,7 @@
  * org.hotdesk.Viewer1: the broker's conversation with one hotdesk-display (one viewer connection), on a listening
  * socket the broker made (argument --control-fd), object /org/hotdesk/Viewer1. The newest connection is the broker's.
  *
- * - Hello(u version) -> (u version): answered once libvncserver has the client; then the gate may send SecurityResult OK
+ * - Hello(u version) -> (u version): answered once libvncserver has the client; then the gate says SecurityResult OK
  * - SetSource(h socket): an org.qemu.Display1 peer (Screen1.AddDisplay's other end); replaces the old one
  * - ClearSource(): back to the drawn picture
  * - SetStatus(s title, s detail, i percent, b failed): the drawn picture; percent -1: no bar; failed: detail is the
