@@ -1,0 +1,1 @@
+fuzz_target(display1 hotdesk-screen-core)

@@ -1,0 +1,2 @@
+unit_test(region hotdesk-screen-core)
+unit_test(framebuffer hotdesk-screen-core)
