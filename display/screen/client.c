@@ -447,6 +447,16 @@ int client_new(sd_event *event, int fd, const struct client_ops *ops, void *user
 	return 0;
 }
 
+bool client_holds_key(const struct client *client, uint32_t key)
+{
+	return client->keys[key];
+}
+
+bool client_holds_button(const struct client *client, uint32_t button)
+{
+	return client->buttons[button];
+}
+
 static void release_all(struct client *client)
 {
 	for (uint32_t key = 0; key < DISPLAY1_QNUM_MAX; key++)

@@ -36,6 +36,10 @@ int client_new(sd_event *event, int fd, const struct client_ops *ops, void *user
 /* Releases what it has pressed. Takes NULL. */
 void client_free(struct client *client);
 
+/* Whether the display holds it down. */
+bool client_holds_key(const struct client *client, uint32_t key);
+bool client_holds_button(const struct client *client, uint32_t button);
+
 /* The framebuffer (kept by the caller until another is given or it is withdrawn); NULL: the desktop has no picture now.
  */
 void client_show(struct client *client, const struct framebuffer *framebuffer);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "display/screen/input.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Room behind the limit for the releases of what was pressed before. */
 #define RING_SIZE (INPUT_QUEUE_MAX + 512)
@@ -17,30 +18,27 @@ struct input {
 	uint64_t next; /* us: when the bucket is full again; the burst may run ahead of the clock */
 };
 
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static struct input_event *input_last(struct input *input)
 {
 	return &input->ring[(input->first + input->n - 1) % RING_SIZE];
 }
 
+static bool is_paced(const struct input_event *event)
+{
+	return event->type == INPUT_KEY || event->type == INPUT_BUTTON;
+}
+
 /* Sends what the pace allows, and wakes up for the rest. Positions cost nothing: the tablet has a queue of its own. */
 static void input_flush(struct input *input)
 {
-	uint64_t now = now_usec();
+	uint64_t now = clock_usec();
 
 	if (input->next < now)
 		input->next = now;
 	while (input->n > 0) {
 		const struct input_event *event = &input->ring[input->first];
 
-		if (event->type != INPUT_POSITION) {
+		if (is_paced(event)) {
 			if (input->next > now + (INPUT_BURST - 1) * INPUT_GAP_USEC)
 				break;
 			input->next += INPUT_GAP_USEC;
@@ -94,15 +92,23 @@ void input_clear(struct input *input)
 	input->n = 0;
 }
 
+/* Whether the last event that waits took this one in. */
+static bool input_join(struct input *input, const struct input_event *event)
+{
+	struct input_event *last = input->n > 0 ? input_last(input) : NULL;
+
+	if (!last || is_paced(event) || last->type != event->type)
+		return false;
+	last->a = event->type == INPUT_MOTION ? last->a + event->a : event->a;
+	last->b = event->type == INPUT_MOTION ? last->b + event->b : event->b;
+	return true;
+}
+
 void input_add(struct input *input, const struct input_event *event)
 {
-	bool press = event->type != INPUT_POSITION && event->b;
+	bool release = is_paced(event) && !event->b;
 
-	if (event->type == INPUT_POSITION && input->n > 0 && input_last(input)->type == INPUT_POSITION) {
-		*input_last(input) = *event;
-		return;
-	}
-	if (input->n >= (press || event->type == INPUT_POSITION ? INPUT_QUEUE_MAX : RING_SIZE))
+	if (input_join(input, event) || input->n >= (release ? RING_SIZE : INPUT_QUEUE_MAX))
 		return;
 	input->n++;
 	*input_last(input) = *event;

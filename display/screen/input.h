@@ -15,11 +15,11 @@
 #define INPUT_BURST 8        /* events that go at once */
 #define INPUT_GAP_USEC 4000  /* between two further ones */
 
-enum input_type { INPUT_KEY, INPUT_BUTTON, INPUT_POSITION };
+enum input_type { INPUT_KEY, INPUT_BUTTON, INPUT_POSITION, INPUT_MOTION };
 
 struct input_event {
 	enum input_type type;
-	uint32_t a, b; /* key or button and 1 (down) or 0; x and y */
+	uint32_t a, b; /* key or button and 1 (down) or 0; x and y; dx and dy as int32_t */
 };
 
 struct input;
@@ -28,7 +28,7 @@ int input_new(sd_event *event, void (*send)(const struct input_event *event, voi
 	      struct input **ret);
 void input_free(struct input *input);
 
-/* A position right behind another one that still waits replaces it. */
+/* A position right behind another one that still waits replaces it; a motion is added to one. */
 void input_add(struct input *input, const struct input_event *event);
 
 /* Drops what waits: it was meant for a QEMU that is gone. */

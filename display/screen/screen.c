@@ -32,8 +32,7 @@ struct screen {
 	struct client_cursor cursor;
 	int mouse_x, mouse_y;
 	bool mouse_on, mouse_known;
-	/* Released while there was no source: the guest holds them down until it is told. */
-	bool owed_keys[DISPLAY1_QNUM_MAX], owed_buttons[DISPLAY1_BUTTONS_MAX];
+	bool keys[DISPLAY1_QNUM_MAX], buttons[DISPLAY1_BUTTONS_MAX]; /* what the guest was told is down */
 	struct display *displays;
 	unsigned n_displays;
 	uint32_t ui_width, ui_height; /* the newest wish, 0: none */
@@ -125,16 +124,24 @@ static void on_lost(void *userdata)
 
 static const struct source_ops source_ops = {on_resized, on_damaged, on_cursor, on_mouse, on_disabled, on_lost};
 
+static bool is_held(const struct screen *screen, bool (*holds)(const struct client *client, uint32_t what),
+		    uint32_t what)
+{
+	for (const struct display *at = screen->displays; at; at = at->next)
+		if (holds(at->client, what))
+			return true;
+	return false;
+}
+
+/* What was released while there was no source the guest still holds down. */
 static void release_owed(struct screen *screen)
 {
 	for (uint32_t key = 0; key < DISPLAY1_QNUM_MAX; key++)
-		if (screen->owed_keys[key])
-			source_key(screen->source, key, false);
+		if (screen->keys[key] && !is_held(screen, client_holds_key, key))
+			input_add(screen->input, &(struct input_event){INPUT_KEY, key, 0});
 	for (uint32_t button = 0; button < DISPLAY1_BUTTONS_MAX; button++)
-		if (screen->owed_buttons[button])
-			source_button(screen->source, button, false);
-	memset(screen->owed_keys, 0, sizeof(screen->owed_keys));
-	memset(screen->owed_buttons, 0, sizeof(screen->owed_buttons));
+		if (screen->buttons[button] && !is_held(screen, client_holds_button, button))
+			input_add(screen->input, &(struct input_event){INPUT_BUTTON, button, 0});
 }
 
 int screen_set_source(struct screen *screen, int fd)
@@ -161,13 +168,18 @@ static void send_input(const struct input_event *event, void *userdata)
 		return;
 	switch (event->type) {
 	case INPUT_KEY:
+		screen->keys[event->a] = event->b != 0;
 		source_key(screen->source, event->a, event->b != 0);
 		return;
 	case INPUT_BUTTON:
+		screen->buttons[event->a] = event->b != 0;
 		source_button(screen->source, event->a, event->b != 0);
 		return;
 	case INPUT_POSITION:
 		source_position(screen->source, event->a, event->b);
+		return;
+	case INPUT_MOTION:
+		source_motion(screen->source, (int32_t)event->a, (int32_t)event->b);
 		return;
 	}
 }
@@ -206,8 +218,7 @@ static void on_client_motion(int dx, int dy, void *userdata)
 {
 	struct screen *screen = userdata;
 
-	if (screen->source)
-		source_motion(screen->source, dx, dy);
+	input_add(screen->input, &(struct input_event){INPUT_MOTION, (uint32_t)dx, (uint32_t)dy});
 }
 
 static uint32_t clamp(uint32_t value, uint32_t most)
