@@ -37,8 +37,8 @@ char *nat_rules(uid_t first, uid_t last, const char *resolvers)
 {
 	static const char *const closed[] = {
 	    "fib daddr type { local, broadcast, multicast }",
-	    "ip daddr { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
-	    "192.168.0.0/16, 224.0.0.0/3 }",
+	    ("ip daddr { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
+	     "192.168.0.0/16, 224.0.0.0/3 }"),
 	    "ip6 daddr { ::1, fc00::/7, fe80::/10, ff00::/8 }",
 	};
 	char *text = NULL;
