@@ -2,12 +2,12 @@
 /* hotdesk-display: what one viewer sees and does (viewer_api.h). */
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "display/viewer/control.h"
 #include "display/viewer/picture.h"
 #include "display/viewer/tiles.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <string.h>
 
 struct arguments {
@@ -127,7 +127,6 @@ int main(int argc, char **argv)
 		       PICTURE_EDGE_MAX},
 	};
 	sd_event *event = NULL;
-	sigset_t mask;
 	int r;
 
 	log_open("hotdesk-display");
@@ -135,14 +134,8 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
 	picture_prepare();
-	r = sd_event_new(&event);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+	r = program_loop(&event);
 	r = r < 0 ? EXIT_FAILURE : run(event, &arguments);
 	sd_event_unref(event);
 	picture_done();

@@ -4,21 +4,13 @@
 #include "common/bus.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "display/display1.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define LISTENER_PATH "/org/qemu/Display1/Listener"
-#define LISTENER_INTERFACE "org.qemu.Display1.Listener"
-#define MAP_INTERFACE "org.qemu.Display1.Listener.Unix.Map"
-#define CONSOLE_PATH "/org/qemu/Display1/Console_0"
-#define CONSOLE_INTERFACE "org.qemu.Display1.Console"
-#define KEYBOARD_INTERFACE "org.qemu.Display1.Keyboard"
-#define MOUSE_INTERFACE "org.qemu.Display1.Mouse"
-
-#define QNUM_MAX 256
 #define BUTTONS 5       /* QEMU: left, middle, right, wheel up, wheel down; RFB has them in the same order */
 #define ECHOES 32       /* of our own positions, which the guest reports back */
 #define QUEUE_MOTION 64 /* messages waiting above which motion is only remembered */
@@ -32,11 +24,11 @@ struct source {
 	const struct source_ops *ops;
 	void *userdata;
 	sd_bus *bus, *listener;
-	sd_bus_slot *gone, *listener_gone, *registering;
+	sd_bus_slot *gone, *listener_gone, *connecting, *registering;
 	struct pixels *own; /* where inline pixels go; the surface has it too */
 	struct pixels *current;
 	bool pictured, lost, closing;
-	bool pressed[QNUM_MAX];
+	bool pressed[DISPLAY1_QNUM_MAX];
 	uint8_t buttons;
 	struct {
 		int x, y;
@@ -243,7 +235,7 @@ static int get_interfaces(sd_bus *bus, const char *path, const char *interface, 
 	(void)property;
 	(void)userdata;
 	(void)ret_error;
-	return sd_bus_message_append(reply, "as", 1, MAP_INTERFACE);
+	return sd_bus_message_append(reply, "as", 1, DISPLAY1_LISTENER_MAP);
 }
 
 static const sd_bus_vtable listener_vtable[] = {
@@ -274,17 +266,33 @@ static int on_registered(sd_bus_message *reply, void *userdata, sd_bus_error *re
 	return 0;
 }
 
+static int on_pong(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	(void)reply;
+	(void)userdata;
+	(void)ret_error;
+	return 0;
+}
+
 static int source_make_listener(struct source *source, int fd)
 {
 	int r = bus_client_fd(source->event, fd, &source->listener);
 
 	if (r >= 0)
-		r = sd_bus_add_object_vtable(source->listener, NULL, LISTENER_PATH, LISTENER_INTERFACE, listener_vtable,
-					     source);
+		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER,
+					     listener_vtable, source);
 	if (r >= 0)
-		r = sd_bus_add_object_vtable(source->listener, NULL, LISTENER_PATH, MAP_INTERFACE, map_vtable, source);
+		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER_MAP,
+					     map_vtable, source);
 	if (r >= 0)
 		r = bus_on_disconnect(source->listener, source_gone, source, &source->listener_gone);
+	/*
+	 * What the peer says in one breath with its half of the authentication is read with it, and sd-bus looks at it
+	 * only when more comes: an answer of the peer's makes sure that something does.
+	 */
+	if (r >= 0)
+		r = sd_bus_call_method_async(source->listener, NULL, NULL, DISPLAY1_LISTENER_PATH,
+					     "org.freedesktop.DBus.Peer", "Ping", on_pong, NULL, NULL);
 	return r;
 }
 
@@ -308,8 +316,18 @@ static int source_listen(struct source *source)
 	r = source_make_listener(source, pair[0]);
 	if (r < 0)
 		return r;
-	return sd_bus_call_method_async(source->bus, &source->registering, NULL, CONSOLE_PATH, CONSOLE_INTERFACE,
-					"RegisterListener", on_registered, source, "h", theirs);
+	return sd_bus_call_method_async(source->bus, &source->registering, NULL, DISPLAY1_CONSOLE_PATH,
+					DISPLAY1_CONSOLE, "RegisterListener", on_registered, source, "h", theirs);
+}
+
+static int on_connected(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	struct source *source = userdata;
+
+	(void)ret_error;
+	if (sd_bus_message_is_method_error(reply, NULL) || source_listen(source) < 0)
+		source_lost(source);
+	return 0;
 }
 
 int source_new(sd_event *event, int fd, struct surface *surface, const struct source_ops *ops, void *userdata,
@@ -327,10 +345,15 @@ int source_new(sd_event *event, int fd, struct surface *surface, const struct so
 	source->ops = ops;
 	source->userdata = userdata;
 	r = bus_client_fd(event, fd, &source->bus);
+	/* The end of the event loop would close it before the keys are released. */
+	if (r >= 0)
+		r = sd_bus_set_close_on_exit(source->bus, 0);
 	if (r >= 0)
 		r = bus_on_disconnect(source->bus, source_gone, source, &source->gone);
+	/* sd-bus waits when it is given an fd before the peer has answered: the listener comes after a first answer. */
 	if (r >= 0)
-		r = source_listen(source);
+		r = sd_bus_call_method_async(source->bus, &source->connecting, NULL, DISPLAY1_CONSOLE_PATH,
+					     "org.freedesktop.DBus.Peer", "Ping", on_connected, source, NULL);
 	if (r < 0) {
 		source_free(source);
 		return r;
@@ -350,7 +373,7 @@ static __attribute__((sentinel)) void source_call(struct source *source, const c
 {
 	sd_bus_message *message = NULL;
 	va_list args;
-	int r = sd_bus_message_new_method_call(source->bus, &message, NULL, CONSOLE_PATH, interface, member);
+	int r = sd_bus_message_new_method_call(source->bus, &message, NULL, DISPLAY1_CONSOLE_PATH, interface, member);
 
 	va_start(args, types);
 	if (r >= 0)
@@ -385,10 +408,10 @@ static bool source_stuck(struct source *source)
 
 void source_key(struct source *source, uint32_t qnum, bool down)
 {
-	if (qnum == 0 || qnum >= QNUM_MAX || (!down && !source->pressed[qnum]) || source_stuck(source))
+	if (qnum == 0 || qnum >= DISPLAY1_QNUM_MAX || (!down && !source->pressed[qnum]) || source_stuck(source))
 		return;
 	source->pressed[qnum] = down;
-	source_call(source, KEYBOARD_INTERFACE, down ? "Press" : "Release", "u", qnum, NULL);
+	source_call(source, DISPLAY1_KEYBOARD, down ? "Press" : "Release", "u", qnum, NULL);
 }
 
 static void source_buttons(struct source *source, uint8_t buttons)
@@ -398,7 +421,7 @@ static void source_buttons(struct source *source, uint8_t buttons)
 
 		if (!((buttons ^ source->buttons) & bit))
 			continue;
-		source_call(source, MOUSE_INTERFACE, buttons & bit ? "Press" : "Release", "u", i, NULL);
+		source_call(source, DISPLAY1_MOUSE, buttons & bit ? "Press" : "Release", "u", i, NULL);
 	}
 	source->buttons = buttons;
 }
@@ -412,19 +435,19 @@ void source_pointer(struct source *source, int x, int y, uint8_t buttons)
 		return;
 	source->sent[source->n_sent++ % ECHOES].x = x;
 	source->sent[(source->n_sent - 1) % ECHOES].y = y;
-	source_call(source, MOUSE_INTERFACE, "SetAbsPosition", "uu", (uint32_t)x, (uint32_t)y, NULL);
+	source_call(source, DISPLAY1_MOUSE, "SetAbsPosition", "uu", (uint32_t)x, (uint32_t)y, NULL);
 	source_buttons(source, buttons);
 }
 
 void source_set_size(struct source *source, int width, int height)
 {
-	source_call(source, CONSOLE_INTERFACE, "SetUIInfo", "qqiiuu", 0, 0, 0, 0, (uint32_t)width, (uint32_t)height,
+	source_call(source, DISPLAY1_CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, 0, 0, (uint32_t)width, (uint32_t)height,
 		    NULL);
 }
 
 static void source_release_all(struct source *source)
 {
-	for (uint32_t qnum = 1; qnum < QNUM_MAX; qnum++)
+	for (uint32_t qnum = 1; qnum < DISPLAY1_QNUM_MAX; qnum++)
 		if (source->pressed[qnum])
 			source_key(source, qnum, false);
 	source_buttons(source, 0);
@@ -447,6 +470,7 @@ void source_free(struct source *source)
 		source_flush(source);
 	}
 	source_drop_listener(source);
+	sd_bus_slot_unref(source->connecting);
 	sd_bus_slot_unref(source->gone);
 	sd_bus_close_unref(source->bus);
 	pixels_unref(source->own);

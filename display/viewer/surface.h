@@ -7,13 +7,14 @@
 #ifndef VIEWER_SURFACE_H
 #define VIEWER_SURFACE_H
 
+#include "display/display1.h"
 #include "display/viewer/letterbox.h"
 #include "display/viewer/pixels.h"
 #include "display/viewer/tiles.h"
 
 #include <pthread.h>
 
-#define CURSOR_EDGE_MAX 256
+#define CURSOR_EDGE_MAX DISPLAY1_CURSOR_EDGE_MAX
 
 /* A pointer's shape: premultiplied a8r8g8b8. Counted like pixels; never changed once it is shared. */
 struct cursor {

@@ -68,7 +68,7 @@ static void fit_view(struct server *server, bool resizable)
 		width = pixels->width;
 		height = pixels->height;
 		set_framebuffer(server, width, height);
-		server->size_due = true;
+		server->size_first = server->size_due = true;
 		server->size_reason = server->size_asked ? SIZE_BY_THIS_VIEWER : SIZE_BY_SERVER;
 		server->size_result = SIZE_DONE;
 		server->size_asked = false;
@@ -152,7 +152,7 @@ void update_begin(struct server *server)
 		return;
 	fit_view(server, true);
 	note_pointer(server);
-	server->size_due = false; /* ServerInit says it */
+	server->size_first = server->size_due = false; /* ServerInit says it */
 }
 
 static void mark_modified(struct server *server, struct rect rect)
@@ -197,21 +197,26 @@ static void forget_requests(struct server *server)
 	UNLOCK(server->client->updateMutex);
 }
 
-/* A size goes alone and first: all rectangles behind it are of the new size. */
-static bool send_size(struct server *server)
+static void add_size(struct server *server, struct rects *rects)
+{
+	if (server->features & FEATURE_EXT_DESKTOP_SIZE)
+		rects_ext_size(rects, server->size_reason, server->size_result, server->screen->width,
+			       server->screen->height);
+	else if (server->features & FEATURE_DESKTOP_SIZE)
+		rects_size(rects, server->screen->width, server->screen->height);
+	server->size_first = server->size_due = false;
+	server->size_reason = SIZE_BY_SERVER;
+	server->size_result = SIZE_DONE;
+}
+
+/* A new size goes alone and first: all rectangles behind it are of that size. */
+static bool send_new_size(struct server *server)
 {
 	struct rects rects = {0};
 
-	if (!server->size_due || !(server->features & FEATURES_SIZE))
+	if (!server->size_first)
 		return false;
-	server->size_due = false;
-	if (server->features & FEATURE_EXT_DESKTOP_SIZE)
-		rects_ext_size(&rects, server->size_reason, server->size_result, server->screen->width,
-			       server->screen->height);
-	else
-		rects_size(&rects, server->screen->width, server->screen->height);
-	server->size_reason = SIZE_BY_SERVER;
-	server->size_result = SIZE_DONE;
+	add_size(server, &rects);
 	return send_rects(server, &rects);
 }
 
@@ -249,6 +254,8 @@ static bool send_own(struct server *server)
 {
 	struct rects rects = {0};
 
+	if (server->size_due)
+		add_size(server, &rects);
 	if (server->key_due)
 		rects_announce(&rects, ENCODING_QEMU_KEY);
 	if (server->name_due)
@@ -423,7 +430,7 @@ bool update_step(struct server *server)
 		return false;
 	if (!take_surface(server, server->features & FEATURES_SIZE))
 		return false;
-	if (send_size(server))
+	if (send_new_size(server))
 		return true;
 	compare_tiles(server);
 	return send_next(server);

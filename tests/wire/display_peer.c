@@ -194,7 +194,7 @@ static int on_interfaces(sd_bus_message *reply, void *userdata, sd_bus_error *re
 
 	(void)ret_error;
 	if (sd_bus_message_is_method_error(reply, NULL)) {
-		say("listener error");
+		say("listener error %s", sd_bus_message_get_error(reply)->message);
 		return 0;
 	}
 	say("registered");
@@ -575,6 +575,8 @@ int main(int argc, char **argv)
 		r = sd_event_add_defer(peer.event, &peer.churn, on_churn, &peer);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(peer.churn, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_priority(peer.churn, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = sd_event_loop(peer.event);
 	if (r < 0)
