@@ -12,7 +12,7 @@
 
 struct control {
 	sd_event *event;
-	sd_event_source *linger;
+	sd_event_source *linger, *exiting;
 	uint64_t linger_usec;
 	struct bus_server *bus;
 	struct screen *screen;
@@ -66,6 +66,19 @@ static int on_linger(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	log_info("nobody watches");
 	return sd_event_exit(control->event, 0);
+}
+
+/* sd-bus flushes its connections when the loop ends, and waits for a peer that does not read: so they go before. */
+static int on_exit_loop(sd_event_source *source, void *userdata)
+{
+	struct control *control = userdata;
+
+	(void)source;
+	bus_server_free(control->bus);
+	control->bus = NULL;
+	screen_free(control->screen);
+	control->screen = NULL;
+	return 0;
 }
 
 static int method_hello(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
@@ -141,6 +154,10 @@ int control_new(sd_event *event, int listen_fd, uint64_t linger_usec, struct con
 	control->linger_usec = linger_usec;
 	r = sd_event_add_time_relative(event, &control->linger, CLOCK_MONOTONIC, linger_usec, 0, on_linger, control);
 	if (r >= 0)
+		r = sd_event_add_exit(event, &control->exiting, on_exit_loop, control);
+	if (r >= 0)
+		r = sd_event_source_set_priority(control->exiting, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
 		r = screen_new(event, &screen_ops, control, &control->screen);
 	if (r >= 0)
 		r = bus_server_new(event, listen_fd, &bus_ops, control, &control->bus);
@@ -158,6 +175,7 @@ void control_free(struct control *control)
 		return;
 	bus_server_free(control->bus);
 	screen_free(control->screen);
+	sd_event_source_disable_unref(control->exiting);
 	sd_event_source_disable_unref(control->linger);
 	sd_event_unref(control->event);
 	free(control);
