@@ -58,6 +58,24 @@ static int client_gone(sd_bus_message *message, void *userdata, sd_bus_error *re
 	return 0;
 }
 
+/* A display may take another listener at any time; only its main connection ends it. */
+static int listener_gone(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct client *client = userdata;
+
+	(void)message;
+	(void)ret_error;
+	client->ready = false;
+	return 0;
+}
+
+/* A call of a listener's failed: the display refused it, or the listener is gone. */
+static void call_failed(struct client *client)
+{
+	if (sd_bus_is_open(client->listener) > 0)
+		client_end(client);
+}
+
 /* Sees each message of a display first. */
 static int client_filter(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
@@ -76,7 +94,7 @@ static int answered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
 
 	(void)ret_error;
 	if (sd_bus_message_is_method_error(reply, NULL)) {
-		client_end(client);
+		call_failed(client);
 		return 0;
 	}
 	client->in_flight--;
@@ -91,7 +109,7 @@ static void client_call(struct client *client, sd_bus_message *message, int r)
 		r = sd_bus_call_async(client->listener, NULL, message, answered, client, UINT64_MAX);
 	sd_bus_message_unref(message);
 	if (r < 0)
-		client_end(client);
+		call_failed(client);
 	else
 		client->in_flight++;
 }
@@ -225,7 +243,7 @@ static int listener_answered(sd_bus_message *reply, void *userdata, sd_bus_error
 
 	(void)ret_error;
 	if (sd_bus_message_is_method_error(reply, NULL)) {
-		client_end(client);
+		call_failed(client);
 		return 0;
 	}
 	client->ready = true;
@@ -240,7 +258,7 @@ static int listener_open(struct client *client, int fd)
 	if (r >= 0)
 		r = sd_bus_add_filter(client->listener, NULL, client_filter, client);
 	if (r >= 0)
-		r = bus_on_disconnect(client->listener, client_gone, client, &client->listener_gone);
+		r = bus_on_disconnect(client->listener, listener_gone, client, &client->listener_gone);
 	if (r >= 0)
 		r = sd_bus_call_method_async(client->listener, &client->pinging, NULL, DISPLAY1_LISTENER_PATH,
 					     "org.freedesktop.DBus.Peer", "Ping", listener_answered, client, "");
