@@ -221,7 +221,7 @@ def logging_off_removes_a_floating_desktop():
     assert files_of(desktop).is_dir()
     viewer.type("poweroff\n")
     is_removed(desktop)
-    viewer.close()
+    viewer.wait_end()
 
 
 @system_case
@@ -231,7 +231,7 @@ def stopping_removes_a_floating_desktop():
     assert files_of(desktop).is_dir()
     stack.cli("desktop", "stop", desktop["id"])
     is_removed(desktop)
-    viewer.close()
+    viewer.wait_end()
 
 
 @system_case
