@@ -6,23 +6,15 @@
 #include "broker/viewer.h"
 #include "broker/waiters.h"
 #include "broker/watch.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define STEADY_USEC (60 * UINT64_C(1000000)) /* ready for so long: what came before does not count any more */
 #define PAUSE_USEC UINT64_C(500000)          /* before a try after a failed start, times the failures */
-
-static uint64_t monotonic_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 void lifecycle_status(const struct desktop *desktop, struct status *ret)
 {
@@ -180,7 +172,7 @@ static void failed(struct desktop *desktop, const struct report *report, bool cr
 {
 	struct desktop_row row = desktop->row;
 
-	if (desktop->ready_since != 0 && monotonic_usec() - desktop->ready_since >= STEADY_USEC)
+	if (desktop->ready_since != 0 && clock_usec() - desktop->ready_since >= STEADY_USEC)
 		row.failures = 0;
 	desktop->ready_since = 0;
 	row.failures++;
@@ -199,7 +191,7 @@ static void failed(struct desktop *desktop, const struct report *report, bool cr
 
 static void became_ready(struct desktop *desktop)
 {
-	desktop->ready_since = monotonic_usec();
+	desktop->ready_since = clock_usec();
 	tell(desktop, "ready", "the desktop is ready");
 }
 

@@ -69,23 +69,32 @@ int bus_on_disconnect(sd_bus *bus, sd_bus_message_handler_t gone, void *userdata
 				   "Disconnected", gone, userdata);
 }
 
-/* Takes fd over. */
-static int bus_new_server_side(int fd, sd_bus **ret)
+/* Takes fd over, also on failure. */
+static int bus_new_on(int fd, sd_bus **ret)
 {
 	sd_bus *bus = NULL;
-	sd_id128_t id;
 	int r = sd_bus_new(&bus);
 
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	r = sd_bus_set_fd(bus, fd, fd);
+	if (r >= 0)
+		r = sd_bus_set_fd(bus, fd, fd);
 	if (r < 0) {
 		close(fd);
 		sd_bus_unref(bus);
 		return r;
 	}
+	*ret = bus;
+	return 0;
+}
+
+/* Takes fd over. */
+static int bus_new_server_side(int fd, sd_bus **ret)
+{
+	sd_bus *bus;
+	sd_id128_t id;
+	int r = bus_new_on(fd, &bus);
+
+	if (r < 0)
+		return r;
 	if ((r = sd_id128_randomize(&id)) < 0 || (r = sd_bus_set_server(bus, 1, id)) < 0 ||
 	    (r = sd_bus_set_anonymous(bus, 1)) < 0 || (r = sd_bus_negotiate_fds(bus, 1)) < 0) {
 		sd_bus_close_unref(bus);
@@ -209,19 +218,11 @@ void bus_server_each(struct bus_server *server, void (*fn)(sd_bus *bus, void *us
 
 int bus_client_fd(sd_event *event, int fd, sd_bus **ret)
 {
-	sd_bus *bus = NULL;
-	int r = sd_bus_new(&bus);
+	sd_bus *bus;
+	int r = bus_new_on(fd, &bus);
 
-	if (r < 0) {
-		close(fd);
+	if (r < 0)
 		return r;
-	}
-	r = sd_bus_set_fd(bus, fd, fd);
-	if (r < 0) {
-		close(fd);
-		sd_bus_unref(bus);
-		return r;
-	}
 	r = sd_bus_negotiate_fds(bus, 1);
 	if (r >= 0)
 		r = bus_start_attached(event, bus);

@@ -37,7 +37,7 @@ static int parse_options(const char *name, const char *summary, int argc, char *
 	return EXIT_USAGE;
 }
 
-static int make_loop(sd_event **ret)
+int program_loop(sd_event **ret)
 {
 	sd_event *event = NULL;
 	sigset_t mask;
@@ -79,7 +79,7 @@ int program_main(const char *name, const char *summary, int argc, char **argv, p
 		log_error("%s", err.text);
 		return EXIT_USAGE;
 	}
-	r = make_loop(&event);
+	r = program_loop(&event);
 	if (r < 0)
 		error_set_errno(&err, r, "cannot make an event loop");
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The main of a program with a configuration and an event loop: options, configuration, signals. */
+/* What the mains of programs share: options, configuration, signals, event loop. */
 #ifndef COMMON_PROGRAM_H
 #define COMMON_PROGRAM_H
 
@@ -8,8 +8,10 @@
 
 #include <systemd/sd-event.h>
 
-/* Runs the loop until SIGTERM or SIGINT (blocked, with SIGCHLD, and handled by the loop). Negative errno with err's
- * text. */
+/* The event loop of a program: SIGTERM and SIGINT end it, SIGCHLD is blocked for it, SIGPIPE ignored. */
+int program_loop(sd_event **ret);
+
+/* Runs the loop it is given. Negative errno with err's text. */
 typedef int (*program_run_fn)(sd_event *event, const struct conf *conf, struct error *err);
 
 /* Knows --config FILE, --help and --version. Returns main's exit code: 0, 1 (failed), 2 (usage or configuration). */

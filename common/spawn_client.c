@@ -2,6 +2,7 @@
 #include "common/spawn_client.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/packet.h"
 
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 
 #define SPAWN_TIMEOUT_USEC (10 * UINT64_C(1000000))
 #define SPAWN_RETRY_USEC UINT64_C(100000)
@@ -178,17 +178,9 @@ static int spawn_client_readable(sd_event_source *source, int fd, uint32_t event
 	return 0;
 }
 
-static uint64_t monotonic_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static struct spawn_call *spawn_client_take_late(struct spawn_client *client)
 {
-	uint64_t now = monotonic_usec();
+	uint64_t now = clock_usec();
 
 	for (struct spawn_call **at = &client->calls; *at; at = &(*at)->next) {
 		struct spawn_call *call = *at;
@@ -279,7 +271,7 @@ static struct spawn_call *spawn_call_new(enum spawn_op op, enum spawn_kind kind,
 	call->request.kind = kind;
 	call->request.slot = slot;
 	call->request.stderr_index = -1;
-	call->deadline = monotonic_usec() + SPAWN_TIMEOUT_USEC;
+	call->deadline = clock_usec() + SPAWN_TIMEOUT_USEC;
 	call->done = done;
 	call->userdata = userdata;
 	return call;

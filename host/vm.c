@@ -2,12 +2,12 @@
 #include "host/vm_internal.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #define SECOND UINT64_C(1000000)
 #define START_USEC (120 * SECOND) /* until QEMU must have answered by QMP */
@@ -15,14 +15,6 @@
 #define POWER_USEC (5 * SECOND)   /* a guest that has just begun to boot does not see the power button */
 #define KILL_USEC (2 * SECOND)    /* asked of hotdesk-spawn again */
 #define IO_RETRY_USEC (5 * SECOND)
-
-uint64_t vm_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec / 1000;
-}
 
 void vm_wake(struct vm *vm)
 {
@@ -47,7 +39,7 @@ void vm_set_state(struct vm *vm, enum vm_state state)
 	};
 
 	vm->state = state;
-	vm->since = vm_now();
+	vm->since = clock_usec();
 	vm->progress = progress[state];
 	tick_soon(vm);
 	vm_changed(vm);
@@ -172,7 +164,7 @@ static void killed(int r, const struct spawn_reply *reply, int pidfd, const stru
 /* By hotdesk-spawn: under another uid it is not ours to signal. */
 static void kill_process(struct vm *vm)
 {
-	vm->signalled = vm_now();
+	vm->signalled = clock_usec();
 	spawn_client_signal(vm->env->spawn, SPAWN_QEMU, vm->record.slot, SIGKILL, killed, vm);
 }
 
@@ -213,7 +205,7 @@ static void step_running(struct vm *vm)
 
 static void step_stopping(struct vm *vm)
 {
-	uint64_t now = vm_now();
+	uint64_t now = clock_usec();
 
 	if (!vm->process)
 		return;
@@ -254,7 +246,7 @@ static int vm_step(sd_event_source *source, void *userdata)
 
 static void tick_starting(struct vm *vm)
 {
-	if (!vm->process || vm_now() - vm->since < START_USEC)
+	if (!vm->process || clock_usec() - vm->since < START_USEC)
 		return;
 	snprintf(vm->record.reason, sizeof(vm->record.reason),
 		 "QEMU was started but does not answer: this machine may be overloaded");
@@ -264,7 +256,7 @@ static void tick_starting(struct vm *vm)
 
 static void tick_booting(struct vm *vm)
 {
-	uint64_t age = vm_now() - vm->since;
+	uint64_t age = clock_usec() - vm->since;
 	unsigned progress = 20 + (unsigned)(75 * age / (age + BOOT_USEC));
 
 	if (age >= vm->env->ready_usec) {
@@ -304,7 +296,7 @@ static int vm_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	case VM_READY:
 		break;
 	}
-	if (vm->io_error && vm_now() - vm->since >= IO_RETRY_USEC)
+	if (vm->io_error && clock_usec() - vm->since >= IO_RETRY_USEC)
 		vm_continue(vm);
 	if (again)
 		tick_soon(vm);

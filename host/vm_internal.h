@@ -53,8 +53,6 @@ struct vm {
 	bool agent_there;
 };
 
-uint64_t vm_now(void);
-
 /* Runs the switch from the loop, soon. */
 void vm_wake(struct vm *vm);
 void vm_set_state(struct vm *vm, enum vm_state state);

@@ -3,6 +3,7 @@
 #include "host/vm_internal.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "host/json.h"
 
@@ -17,7 +18,7 @@ static void set_io_error(struct vm *vm, bool error)
 	if (vm->io_error == error)
 		return;
 	vm->io_error = error;
-	vm->since = vm_now();
+	vm->since = clock_usec();
 	snprintf(vm->record.reason, sizeof(vm->record.reason), "%s", error ? DISK_FULL : "");
 	log_warning("desktop %s: %s", vm->record.id, error ? DISK_FULL : "goes on");
 	vm_changed(vm);
@@ -185,7 +186,7 @@ void vm_quit(struct vm *vm)
 
 void vm_continue(struct vm *vm)
 {
-	vm->since = vm_now();
+	vm->since = clock_usec();
 	if (vm->qmp)
 		qmp_execute(vm->qmp, "cont", NULL, -1, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "host/vm_internal.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -126,7 +127,7 @@ static void start_succeeded(struct start *start, pid_t pid, int pidfd)
 		vm_fail(vm, &err);
 		return;
 	}
-	vm->since = vm_now();
+	vm->since = clock_usec();
 	vm_changed(vm);
 	vm_wake(vm);
 }
@@ -359,7 +360,7 @@ static void adopt_asked(int r, const struct spawn_reply *reply, int pidfd, const
 	log_info("desktop %s runs as pid %d", vm->record.id, reply->pid);
 	vm->state = vm->record.ready ? VM_READY : VM_BOOTING;
 	vm->progress = vm->record.ready ? 100 : 20;
-	vm->since = vm_now();
+	vm->since = clock_usec();
 	/* It runs: a record that says otherwise was not written in time. */
 	vm->record.running = true;
 	vm->want = VM_WANT_RUNNING;

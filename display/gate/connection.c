@@ -2,6 +2,7 @@
 #include "display/gate/connection.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/packet.h"
@@ -18,7 +19,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define BROKER_CONNECT_MSEC 5000
 #define BROKER_ANSWER_MSEC 90000
@@ -88,10 +88,7 @@ struct connection {
 
 static long long now_msec(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	return (long long)(clock_usec() / 1000);
 }
 
 static void set_deadline(struct connection *connection, int seconds)

@@ -2,6 +2,7 @@
 #include "display/gate/listener.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "display/gate/certificate.h"
@@ -20,7 +21,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define ACCEPTS_AT_ONCE 64
 #define FIRST_FD 3
@@ -47,10 +47,7 @@ struct listener {
 
 static long long now_msec(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	return (long long)(clock_usec() / 1000);
 }
 
 static int text_to_memfd(const char *name, const char *text)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* hotdesk-screen: one watched desktop. */
 #include "common/log.h"
+#include "common/program.h"
 #include "display/screen/control.h"
 #include "display/screen/framebuffer.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,18 +78,10 @@ static int run(const struct options *options)
 {
 	struct control *control = NULL;
 	sd_event *event = NULL;
-	sigset_t mask;
-	int r;
+	int r = program_loop(&event);
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	r = framebuffer_guard_init();
 	if (r >= 0)
-		r = sd_event_default(&event);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+		r = framebuffer_guard_init();
 	if (r >= 0)
 		r = control_new(event, (int)options->control_fd, (uint64_t)options->linger * 1000000, &control);
 	if (r >= 0)

@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "host/spawn/child.h"
 #include "host/spawn/nat.h"
 #include "host/spawn/server.h"
@@ -10,7 +11,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -143,20 +143,8 @@ static int run(const struct spawn_settings *settings, struct error *err)
 {
 	struct spawn_server *server = NULL;
 	sd_event *event = NULL;
-	sigset_t mask;
-	int r;
+	int r = program_loop(&event);
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	r = sd_event_default(&event);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
 	if (r < 0)
 		error_set_errno(err, r, "cannot make an event loop");
 	else

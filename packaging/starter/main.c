@@ -4,6 +4,7 @@
  * It is the sub-reaper of all, so that what a killed program leaves behind is reaped and found at the end.
  */
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "host/spawn/slot.h"
@@ -22,7 +23,6 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define STOP_USEC UINT64_C(5000000)
 #define POLL_MSEC 20
@@ -38,14 +38,6 @@ static struct program programs[] = {
 };
 
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void reap(uint64_t now, bool stopping)
 {
@@ -98,8 +90,8 @@ static void watch(struct starter *starter, int signals)
 	struct signalfd_siginfo info;
 
 	for (;;) {
-		start_due(starter, now_usec());
-		if (poll(&poll_fd, 1, next_timeout(now_usec())) <= 0)
+		start_due(starter, clock_usec());
+		if (poll(&poll_fd, 1, next_timeout(clock_usec())) <= 0)
 			continue;
 		if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 			continue;
@@ -107,7 +99,7 @@ static void watch(struct starter *starter, int signals)
 			return;
 		if (info.ssi_signo == SIGHUP && programs[PROGRAMS - 1].pid > 0)
 			kill(programs[PROGRAMS - 1].pid, SIGHUP);
-		reap(now_usec(), false);
+		reap(clock_usec(), false);
 	}
 }
 
@@ -134,8 +126,8 @@ static size_t signal_left(struct slots *children, int signal)
 
 static bool wait_program(const struct program *program)
 {
-	for (uint64_t end = now_usec() + STOP_USEC; now_usec() < end; poll(NULL, 0, POLL_MSEC)) {
-		reap(now_usec(), true);
+	for (uint64_t end = clock_usec() + STOP_USEC; clock_usec() < end; poll(NULL, 0, POLL_MSEC)) {
+		reap(clock_usec(), true);
 		if (program->pid == 0)
 			return true;
 	}
@@ -144,8 +136,8 @@ static bool wait_program(const struct program *program)
 
 static bool wait_left(struct slots *children)
 {
-	for (uint64_t end = now_usec() + STOP_USEC; now_usec() < end; poll(NULL, 0, POLL_MSEC)) {
-		reap(now_usec(), true);
+	for (uint64_t end = clock_usec() + STOP_USEC; clock_usec() < end; poll(NULL, 0, POLL_MSEC)) {
+		reap(clock_usec(), true);
 		if (signal_left(children, 0) == 0)
 			return true;
 	}
