@@ -81,7 +81,7 @@ int agent_parse(const char *line, size_t size, struct agent_message *ret)
 size_t agent_hello(const char *nonce, char *buffer, size_t size)
 {
 	int length =
-	    snprintf(buffer, size, "{\"type\":\"hello\",\"version\":%d,\"nonce\":\"%s\"}\n", AGENT_VERSION, nonce);
+	    snprintf(buffer, size, "\n{\"type\":\"hello\",\"version\":%d,\"nonce\":\"%s\"}\n", AGENT_VERSION, nonce);
 
 	return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }

@@ -32,7 +32,8 @@ struct agent_message {
 /* A line without its newline. -EBADMSG: not an object with a type, or a hello without a version. */
 int agent_parse(const char *line, size_t size, struct agent_message *ret);
 
-/* The host's hello with its newline into buffer; returns its length. */
+/* The host's hello into buffer, behind an empty line that ends what a killed host left half-said; returns its length.
+ */
 size_t agent_hello(const char *nonce, char *buffer, size_t size);
 
 #endif
