@@ -39,7 +39,7 @@ static void input_flush(struct input *input)
 		const struct input_event *event = &input->ring[input->first];
 
 		if (is_paced(event)) {
-			if (input->next > now + (INPUT_BURST - 1) * INPUT_GAP_USEC)
+			if (input->next > now + (uint64_t)(INPUT_BURST - 1) * INPUT_GAP_USEC)
 				break;
 			input->next += INPUT_GAP_USEC;
 		}

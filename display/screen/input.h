@@ -13,7 +13,7 @@
 
 #define INPUT_QUEUE_MAX 4096 /* events; presses over it are dropped, releases are not */
 #define INPUT_BURST 8        /* events that go at once */
-#define INPUT_GAP_USEC 4000  /* between two further ones */
+#define INPUT_GAP_USEC 4000L /* between two further ones */
 
 enum input_type { INPUT_KEY, INPUT_BUTTON, INPUT_POSITION, INPUT_MOTION };
 

@@ -17,7 +17,7 @@ static int do_surface(void *userdata, const char *args)
 {
 	unsigned width, height;
 
-	if (sscanf(args, "%u %u", &width, &height) != 2)
+	if (!line_scan(args, "uu", &width, &height))
 		return -EINVAL;
 	return qemu_display_surface(userdata, width, height);
 }
@@ -36,8 +36,7 @@ static int do_fill(void *userdata, const char *args)
 	struct qemu_display *display = userdata;
 	unsigned x, y, w, h, colour;
 
-	if (sscanf(args, "%u %u %u %u %x", &x, &y, &w, &h, &colour) != 5 || x + w > display->width ||
-	    y + h > display->height)
+	if (!line_scan(args, "uuuux", &x, &y, &w, &h, &colour) || x + w > display->width || y + h > display->height)
 		return -EINVAL;
 	for (unsigned row = y; row < y + h; row++)
 		for (unsigned column = x; column < x + w; column++)
@@ -101,7 +100,7 @@ static int do_raw_scanout(void *userdata, const char *args)
 	void *data;
 	int r;
 
-	if (sscanf(args, "%u %u %u %x %u", &width, &height, &stride, &format, &size) != 5)
+	if (!line_scan(args, "uuuxu", &width, &height, &stride, &format, &size))
 		return -EINVAL;
 	r = sd_bus_message_append(message, "uuuu", width, height, stride, format);
 	if (r >= 0)
@@ -119,7 +118,7 @@ static int do_raw_update(void *userdata, const char *args)
 	unsigned stride, size;
 	void *data;
 
-	if (sscanf(args, "%d %d %d %d %u %u", &x, &y, &w, &h, &stride, &size) != 6)
+	if (!line_scan(args, "dddduu", &x, &y, &w, &h, &stride, &size))
 		return -EINVAL;
 	r = sd_bus_message_append(message, "iiiiuu", x, y, w, h, stride, FAKE_FORMAT);
 	if (r >= 0)
@@ -136,7 +135,7 @@ static int do_raw_map(void *userdata, const char *args)
 	sd_bus_message *message = qemu_display_call(display, DISPLAY1_LISTENER_MAP, "ScanoutMap");
 	unsigned offset, width, height, stride;
 
-	if (sscanf(args, "%u %u %u %u", &offset, &width, &height, &stride) != 4)
+	if (!line_scan(args, "uuuu", &offset, &width, &height, &stride))
 		return -EINVAL;
 	return qemu_display_send(
 	    display, message,
@@ -149,7 +148,7 @@ static int do_raw_update_map(void *userdata, const char *args)
 	sd_bus_message *message = qemu_display_call(display, DISPLAY1_LISTENER_MAP, "UpdateMap");
 	int x, y, w, h;
 
-	if (sscanf(args, "%d %d %d %d", &x, &y, &w, &h) != 4)
+	if (!line_scan(args, "dddd", &x, &y, &w, &h))
 		return -EINVAL;
 	return qemu_display_send(display, message, sd_bus_message_append(message, "iiii", x, y, w, h));
 }
@@ -162,7 +161,7 @@ static int do_cursor(void *userdata, const char *args)
 	unsigned colour, size;
 	uint32_t *data;
 
-	if (sscanf(args, "%d %d %d %d %x %u", &width, &height, &hot_x, &hot_y, &colour, &size) != 6)
+	if (!line_scan(args, "ddddxu", &width, &height, &hot_x, &hot_y, &colour, &size))
 		return -EINVAL;
 	r = sd_bus_message_append(message, "iiii", width, height, hot_x, hot_y);
 	if (r >= 0)
@@ -178,7 +177,7 @@ static int do_mouse(void *userdata, const char *args)
 	sd_bus_message *message = qemu_display_call(display, DISPLAY1_LISTENER, "MouseSet");
 	int x, y, on;
 
-	if (sscanf(args, "%d %d %d", &x, &y, &on) != 3)
+	if (!line_scan(args, "ddd", &x, &y, &on))
 		return -EINVAL;
 	return qemu_display_send(display, message, sd_bus_message_append(message, "iii", x, y, on));
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,26 @@ void say(const char *format, ...)
 	va_end(args);
 	putchar('\n');
 	fflush(stdout);
+}
+
+bool line_scan(const char *args, const char *kinds, ...)
+{
+	bool good = true;
+	va_list values;
+	char *end;
+
+	va_start(values, kinds);
+	for (; *kinds && good; kinds++, args = end) {
+		long long value = strtoll(args, &end, *kinds == 'x' ? 16 : 10);
+
+		good = end != args;
+		if (good && *kinds == 'd')
+			*va_arg(values, int *) = (int)value;
+		else if (good)
+			*va_arg(values, unsigned *) = (unsigned)value;
+	}
+	va_end(values);
+	return good;
 }
 
 static void run_line(char *line)

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #define GOOD FRAMEBUFFER_X8R8G8B8
+#define CUT_SIZE (64L * 64 * 4)
 
 static void geometry_that_fits(void **state)
 {
@@ -103,17 +104,17 @@ static void a_copy_from_a_file_that_was_cut_is_survived(void **state)
 	(void)state;
 	assert_int_equal(framebuffer_guard_init(), 0);
 	assert_int_equal(framebuffer_new(64, 64, &framebuffer), 0);
-	assert_int_equal(ftruncate(fd, 64 * 64 * 4), 0);
-	map = mmap(NULL, 64 * 64 * 4, PROT_READ, MAP_SHARED, fd, 0);
+	assert_int_equal(ftruncate(fd, CUT_SIZE), 0);
+	map = mmap(NULL, CUT_SIZE, PROT_READ, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(map, MAP_FAILED);
 	for (int round = 0; round < 3; round++) {
 		assert_int_equal(framebuffer_copy(framebuffer, all, map, 256), 0);
 		assert_int_equal(ftruncate(fd, 4096), 0);
 		assert_int_equal(framebuffer_copy(framebuffer, all, map, 256), -EFAULT);
 		assert_int_equal(framebuffer_copy(framebuffer, (struct region_rect){0, 0, 64, 8}, map, 256), 0);
-		assert_int_equal(ftruncate(fd, 64 * 64 * 4), 0);
+		assert_int_equal(ftruncate(fd, CUT_SIZE), 0);
 	}
-	munmap(map, 64 * 64 * 4);
+	munmap(map, CUT_SIZE);
 	close(fd);
 	framebuffer_free(framebuffer);
 }

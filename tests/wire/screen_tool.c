@@ -165,7 +165,7 @@ static int press(void *userdata, const char *args, const char *interface)
 	unsigned what;
 	int down;
 
-	if (!display || sscanf(args, "%u %d", &what, &down) != 2)
+	if (!display || !line_scan(args, "ud", &what, &down))
 		return -EINVAL;
 	return sd_bus_call_method(display->main, NULL, DISPLAY1_CONSOLE_PATH, interface, down ? "Press" : "Release",
 				  NULL, NULL, "u", what);
@@ -186,7 +186,7 @@ static int do_move(void *userdata, const char *args)
 	struct tool_display *display = named(userdata, args, &args);
 	unsigned x, y;
 
-	if (!display || sscanf(args, "%u %u", &x, &y) != 2)
+	if (!display || !line_scan(args, "uu", &x, &y))
 		return -EINVAL;
 	return sd_bus_call_method(display->main, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_MOUSE, "SetAbsPosition", NULL,
 				  NULL, "uu", x, y);
@@ -197,7 +197,7 @@ static int do_motion(void *userdata, const char *args)
 	struct tool_display *display = named(userdata, args, &args);
 	int x, y;
 
-	if (!display || sscanf(args, "%d %d", &x, &y) != 2)
+	if (!display || !line_scan(args, "dd", &x, &y))
 		return -EINVAL;
 	return sd_bus_call_method(display->main, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_MOUSE, "RelMotion", NULL, NULL,
 				  "ii", x, y);
@@ -208,7 +208,7 @@ static int do_uiinfo(void *userdata, const char *args)
 	struct tool_display *display = named(userdata, args, &args);
 	unsigned width, height;
 
-	if (!display || sscanf(args, "%u %u", &width, &height) != 2)
+	if (!display || !line_scan(args, "uu", &width, &height))
 		return -EINVAL;
 	return sd_bus_call_method(display->main, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_CONSOLE, "SetUIInfo", NULL, NULL,
 				  "qqiiuu", 0, 0, 0, 0, width, height);
