@@ -104,28 +104,24 @@ static xkb_keycode_t plain_key(struct keymap *keymap, xkb_keysym_t keysym)
 	return 0;
 }
 
-/* The key that gives `keysym` while these modifiers are down and these locked. */
-static xkb_keycode_t key_under(struct keymap *keymap, xkb_keysym_t keysym, xkb_mod_mask_t down, xkb_mod_mask_t locked)
+/* The key that gives `keysym` (or, `alike`, the same character) while these modifiers are down and these locked. */
+static xkb_keycode_t key_under(struct keymap *keymap, xkb_keysym_t keysym, bool alike, xkb_mod_mask_t down,
+			       xkb_mod_mask_t locked)
 {
 	struct xkb_state *state = xkb_state_new(keymap->map);
-	xkb_keycode_t found = 0;
+	xkb_keycode_t code = xkb_keymap_min_keycode(keymap->map), last = xkb_keymap_max_keycode(keymap->map);
 
 	if (!state)
 		return 0;
 	xkb_state_update_mask(state, down, 0, locked, 0, 0, 0);
-	for (xkb_keycode_t code = xkb_keymap_min_keycode(keymap->map); code <= xkb_keymap_max_keycode(keymap->map);
-	     code++) {
+	for (; code <= last; code++) {
 		xkb_keysym_t got = qnum_of(code) ? xkb_state_key_get_one_sym(state, code) : XKB_KEY_NoSymbol;
 
-		if (got == keysym) {
-			found = code;
+		if (got == keysym || (alike && got != XKB_KEY_NoSymbol && same_character(keysym, got)))
 			break;
-		}
-		if (!found && got != XKB_KEY_NoSymbol && same_character(keysym, got))
-			found = code;
 	}
 	xkb_state_unref(state);
-	return found;
+	return code <= last ? code : 0;
 }
 
 static xkb_mod_mask_t mask_of(struct keymap *keymap, xkb_keycode_t code, enum xkb_state_component component)
@@ -255,8 +251,7 @@ struct way {
 	bool shift, level3, num_lock; /* to be changed first */
 };
 
-/* How to type `keysym` from the present state, with as little change of modifiers as there is. */
-static bool find_way(struct keymap *keymap, xkb_keysym_t keysym, struct way *way)
+static bool try_ways(struct keymap *keymap, xkb_keysym_t keysym, bool alike, struct way *way)
 {
 	xkb_mod_mask_t down = xkb_state_serialize_mods(keymap->state, XKB_STATE_MODS_DEPRESSED) &
 			      (keymap->shift_mask | keymap->level3_mask);
@@ -270,7 +265,7 @@ static bool find_way(struct keymap *keymap, xkb_keysym_t keysym, struct way *way
 		if ((try.num_lock && (!is_keypad(keysym) || !keymap->num_lock)) || (try.level3 && !keymap->level3_mask))
 			continue;
 		try.code =
-		    key_under(keymap, keysym,
+		    key_under(keymap, keysym, alike,
 			      down ^ (try.shift ? keymap->shift_mask : 0) ^ (try.level3 ? keymap->level3_mask : 0),
 			      locked ^ (try.num_lock ? keymap->num_mask : 0));
 		if (try.code) {
@@ -279,6 +274,12 @@ static bool find_way(struct keymap *keymap, xkb_keysym_t keysym, struct way *way
 		}
 	}
 	return false;
+}
+
+/* How to type `keysym` from the present state, with as little change of modifiers as there is. */
+static bool find_way(struct keymap *keymap, xkb_keysym_t keysym, struct way *way)
+{
+	return try_ways(keymap, keysym, false, way) || try_ways(keymap, keysym, true, way);
 }
 
 static void tap_num_lock(struct keymap *keymap, const struct stroke_to *to)

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #define FORMAT 0x20020888u
+#define CHURN_USEC 1000
 #define LISTENER "/org/qemu/Display1/Listener"
 #define LISTENER_INTERFACE "org.qemu.Display1.Listener"
 #define MAP_INTERFACE "org.qemu.Display1.Listener.Unix.Map"
@@ -174,12 +175,13 @@ static void scribble(struct peer *peer)
 		send_update(peer, (int)x, (int)y, (int)w, (int)h);
 }
 
-static int on_churn(sd_event_source *source, void *userdata)
+static int on_churn(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct peer *peer = userdata;
 	uint64_t queued = 0;
 
-	(void)source;
+	(void)usec;
+	sd_event_source_set_time_relative(source, CHURN_USEC);
 	if (!peer->ready || sd_bus_get_n_queued_write(peer->listener, &queued) < 0 || queued > 16)
 		return 0;
 	for (int i = 0; i < 4; i++)
@@ -572,11 +574,9 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = sd_event_add_io(peer.event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, &peer);
 	if (r >= 0)
-		r = sd_event_add_defer(peer.event, &peer.churn, on_churn, &peer);
+		r = sd_event_add_time_relative(peer.event, &peer.churn, CLOCK_MONOTONIC, 0, 1, on_churn, &peer);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(peer.churn, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_source_set_priority(peer.churn, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = sd_event_loop(peer.event);
 	if (r < 0)

@@ -1,0 +1,1 @@
+fuzz_target(filter hotdesk-viewer-pure)
