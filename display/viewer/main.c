@@ -42,12 +42,13 @@ static int parse_fd(const char *text, int *ret)
 static int parse_size(const char *text, int *width, int *height)
 {
 	char *end;
+	const int most = PICTURE_EDGE_MAX;
 	long w = strtol(text, &end, 10), h;
 
 	if (*end != 'x')
 		return -1;
 	h = strtol(end + 1, &end, 10);
-	if (*end != '\0' || w < 1 || h < 1 || w > PICTURE_EDGE_MAX || h > PICTURE_EDGE_MAX)
+	if (*end != '\0' || w < 1 || h < 1 || w > most || h > most)
 		return -1;
 	*width = (int)w;
 	*height = (int)h;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define SLACK_USEC 20000
-#define PIXELS_MIN (16u * 1024)
+#define PIXELS_MIN (UINT64_C(16) << 10)
 
 void pace_init(struct pace *pace)
 {
@@ -66,7 +66,7 @@ void pace_learn(struct pace *pace, uint64_t pixels, uint64_t bytes)
 	/* Rises at once, falls slowly: one easy band must not make the next a flood. */
 	now = now > 8192 ? 8192 : now;
 	pace->bytes_per_kpixel =
-	    (uint32_t)(now > pace->bytes_per_kpixel ? now : (3 * pace->bytes_per_kpixel + now) / 4);
+	    (uint32_t)(now > pace->bytes_per_kpixel ? now : (UINT64_C(3) * pace->bytes_per_kpixel + now) / 4);
 	if (pace->bytes_per_kpixel < 8)
 		pace->bytes_per_kpixel = 8;
 }

@@ -8,6 +8,7 @@
 
 #define UPDATE_HEADER 4
 #define OPAQUE_ENOUGH 128 /* alpha from which a pixel is shown where there is only a mask */
+#define NAME_BYTES_MAX 1024
 
 void rects_done(struct rects *rects)
 {
@@ -63,7 +64,7 @@ void rects_announce(struct rects *rects, int32_t encoding)
 
 void rects_name(struct rects *rects, const char *name)
 {
-	size_t length = strlen(name);
+	size_t length = strnlen(name, NAME_BYTES_MAX);
 	uint8_t *body = rects_add(rects, 0, 0, 0, 0, ENCODING_DESKTOP_NAME, 4 + length);
 
 	if (!body)

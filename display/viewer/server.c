@@ -2,6 +2,7 @@
 #include "display/viewer/server.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "display/viewer/server_internal.h"
@@ -14,18 +15,9 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define INNER_BUFFER (64 * 1024) /* of the socketpair: libvncserver's lead over the main thread */
 #define REPLAY_SIZE 18           /* version, list of one security type, result */
-
-uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void wake(int fd)
 {
@@ -84,7 +76,7 @@ static void server_fence(struct server *server, const struct filter_message *mes
 
 	if (!(message->flags & FENCE_REQUEST)) {
 		if (message->payload_size == 4)
-			pace_echo(&server->pace, get_u32(message->payload), now_usec());
+			pace_echo(&server->pace, get_u32(message->payload), clock_usec());
 		return;
 	}
 	put_u32(reply + 4, message->flags & FENCE_KNOWN);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What server.c (the thread and its messages) and update.c (what is sent, and when) share. Only the RFB thread uses it.
- */
+/* What server.c (the thread, its messages) and update.c (what is sent, and when) share. Only the RFB thread uses it. */
 #ifndef VIEWER_SERVER_INTERNAL_H
 #define VIEWER_SERVER_INTERNAL_H
 
@@ -38,7 +37,7 @@ struct server {
 	bool whole_wanted; /* a request that is not incremental: answered in one update */
 	bool continuous;
 	struct filter_area continuous_area;
-	bool size_first;             /* the size changed: told before any pixel of the new one */
+	bool size_first; /* the size changed: told before any pixel of the new one */
 	bool size_due, key_due, name_due, cursor_due, pointer_due;
 	enum size_reason size_reason;
 	enum size_result size_result;
@@ -47,8 +46,6 @@ struct server {
 	int next_line; /* where the next band begins */
 	struct pace pace;
 };
-
-uint64_t now_usec(void);
 
 /* All bytes written towards the viewer so far. */
 uint64_t server_written(struct server *server);

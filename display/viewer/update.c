@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "display/viewer/server_internal.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <rfb/rfbregion.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define OUTPUT_SHORT (24 * 1024)          /* bytes on their way through this process below which an update may start */
+#define OUTPUT_SHORT (24u << 10)          /* bytes on their way through this process below which an update may start */
 #define SIZE_PATIENCE (UINT64_C(3000000)) /* how long a guest may take to follow a SetDesktopSize */
 #define RAW_WIDTH_MAX 4096                /* libvncserver gives up on raw lines of more than 30 000 bytes */
 #define REQUESTS_MAX 256                  /* rectangles of requests kept apart */
@@ -354,7 +355,7 @@ void update_ping(struct server *server)
 	uint32_t number;
 
 	if (!(server->features & FEATURE_FENCE) ||
-	    !pace_ping(&server->pace, server_written(server), now_usec(), &number))
+	    !pace_ping(&server->pace, server_written(server), clock_usec(), &number))
 		return;
 	put_u32(fence + 4, FENCE_REQUEST | 1); /* echoed when all before it was dealt with */
 	fence[8] = 4;
@@ -396,7 +397,7 @@ static void renew_continuous(struct server *server)
 
 static void check_deadline(struct server *server)
 {
-	if (!server->size_asked || now_usec() < server->size_deadline)
+	if (!server->size_asked || clock_usec() < server->size_deadline)
 		return;
 	server->size_asked = false;
 	server->size_due = true;
@@ -495,12 +496,12 @@ void update_size_asked(struct server *server, const struct filter_message *messa
 		return;
 	}
 	server->size_asked = true;
-	server->size_deadline = now_usec() + SIZE_PATIENCE;
+	server->size_deadline = clock_usec() + SIZE_PATIENCE;
 }
 
 int64_t update_wait(const struct server *server)
 {
-	uint64_t now = now_usec();
+	uint64_t now = clock_usec();
 
 	if (!server->size_asked)
 		return -1;
