@@ -465,6 +465,22 @@ def disk_of_the_store_full():
     viewer.close()
 
 
+@stack_case
+def full_disks_while_programs_start_again():
+    """What runs is found again, and an open session goes on."""
+    viewer = shown("alice")
+    for program in ("host", "broker"):
+        with full_disk(program):
+            pids[program] = stack.kill_program(program)
+            eventually(lambda: stack.cli("host", "show", check=False).returncode == 0, f"{program} serves", 60)
+            eventually(lambda: desktop_of("alice")["state"] == "booting", "alice's desktop is known again", 60)
+            assert identity_of("alice") == kept
+            seen = viewer.updates
+            viewer.request(incremental=False)
+            viewer.wait(lambda: viewer.updates > seen, "an open session goes on")
+    viewer.close()
+
+
 # -- broken configuration ----------------------------------------------------------------------------------------------
 
 
