@@ -239,11 +239,19 @@ static void viewer_parse(struct viewer *viewer)
 	}
 }
 
-/* Goes on with what was read, and reads more only when nothing holds it up. */
+/*
+ * Goes on with what was read, and reads more only when nothing holds it up and all of it was taken: the RFB thread may
+ * end a pause between two questions.
+ */
 static void viewer_read_on(struct viewer *viewer)
 {
-	viewer_parse(viewer);
-	sd_event_source_set_enabled(viewer->stream, viewer_paused(viewer) ? SD_EVENT_OFF : SD_EVENT_ON);
+	bool paused;
+
+	do {
+		viewer_parse(viewer);
+		paused = viewer_paused(viewer);
+	} while (!paused && viewer->at < viewer->have);
+	sd_event_source_set_enabled(viewer->stream, paused ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
 static int on_stream(sd_event_source *source, int fd, uint32_t events, void *userdata)
