@@ -174,9 +174,12 @@ class Viewer:
         eventually(lambda: not self.alive(), "the viewer ends", timeout)
 
     def close(self):
-        if self.alive():
-            self.process.terminate()
-        self.process.wait(30)
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def pictured(screen_of):

@@ -41,12 +41,14 @@ def setup():
 
 
 def teardown():
-    for viewer in viewers.values():
-        viewer.close()
-    if stack:
-        stack.stop()
-    if screen:
-        screen.stop()
+    try:
+        for viewer in viewers.values():
+            viewer.close()
+        if stack:
+            stack.stop()
+    finally:
+        if screen:
+            screen.stop()
 
 
 def connect(user):
