@@ -112,7 +112,7 @@ static void test_tile_update(void **state)
 	(void)state;
 	assert_false(tile_update(framebuffer, 100, area, fresh, &changed));
 	fresh[5 * TILE + 59] = 7;
-	fresh[8 * TILE] = 9;
+	fresh[(size_t)8 * TILE] = 9;
 	assert_true(tile_update(framebuffer, 100, area, fresh, &changed));
 	assert_true(changed.x == 40 && changed.w == 60 && changed.y == 15 && changed.h == 4);
 	assert_int_equal(framebuffer[15 * 100 + 99], 7);
@@ -206,7 +206,7 @@ static int memfd(size_t size, int seals)
 
 static void test_pixels_map(void **state)
 {
-	int fd = memfd(100 * 100 * 4, F_SEAL_SHRINK), loose = memfd(100 * 100 * 4, 0);
+	int fd = memfd(40000, F_SEAL_SHRINK), loose = memfd(40000, 0);
 	struct pixels *pixels = NULL;
 
 	(void)state;

@@ -254,7 +254,7 @@ def rewritten(encoding):
         desk.peer.do("churn 1")
         viewer = desk.start(encoding, *RESIZES, rfb.LAST_RECT)
         begin = viewer.updates
-        viewer.wait(lambda: viewer.updates > begin + 12, "updates while the source is rewritten")
+        viewer.wait(lambda: viewer.updates > begin + 40, "updates while the source is rewritten")
         desk.peer.do("churn 0")
         desk.shows_source()
         assert encoding in viewer.decoders.used

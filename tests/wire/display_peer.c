@@ -51,6 +51,20 @@ static void say(const char *format, ...)
 	fflush(stdout);
 }
 
+/* Reads `count` numbers, separated by spaces; returns the rest of the text, NULL when there are fewer. */
+static const char *numbers(const char *text, size_t count, int *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		char *end;
+
+		ret[i] = (int)strtol(text, &end, 10);
+		if (end == text)
+			return NULL;
+		text = end;
+	}
+	return text;
+}
+
 static uint32_t next_random(struct peer *peer)
 {
 	peer->random = peer->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -86,6 +100,8 @@ static void send_scanout_inline(struct peer *peer)
 		r = sd_bus_message_append_array(message, 'y', peer->pixels, (size_t)peer->width * peer->height * 4);
 	if (r >= 0)
 		r = sd_bus_send(peer->listener, message, NULL);
+	if (r < 0)
+		say("scanout error %s", strerror(-r));
 	sd_bus_message_unref(message);
 }
 
@@ -347,15 +363,14 @@ static void drop(struct peer *peer)
 static int do_source(struct peer *peer, const char *args)
 {
 	_cleanup_close_ int theirs = -1;
-	unsigned width, height;
-	char mode[8];
-	int pair[2], r;
+	const char *space = strchr(args, ' ');
+	int size[2], pair[2], r;
 
-	if (sscanf(args, "%7s %u %u", mode, &width, &height) != 3)
+	if (!space || !numbers(space, 2, size))
 		return -EINVAL;
 	drop(peer);
-	peer->mode = mode[0];
-	r = make_pixels(peer, width, height);
+	peer->mode = args[0];
+	r = make_pixels(peer, (uint32_t)size[0], (uint32_t)size[1]);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
@@ -371,7 +386,8 @@ static int do_source(struct peer *peer, const char *args)
 static int do_text(struct peer *peer, const char *method, const char *args)
 {
 	char title[512] = "", detail[1024] = "", last[64] = "";
-	int number = 0, failed = 0;
+	const char *failed;
+	int number;
 
 	if (sscanf(args, "%511[^|]|%1023[^|]|%63[^\n]", title, detail, last) < 3)
 		return -EINVAL;
@@ -379,10 +395,12 @@ static int do_text(struct peer *peer, const char *method, const char *args)
 		return sd_bus_call_method_async(peer->control, NULL, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE,
 						"Close", on_answer, (void *)"close", "ssu", title, detail,
 						(uint32_t)strtoul(last, NULL, 10));
-	if (sscanf(last, "%d|%d", &number, &failed) != 2)
+	failed = numbers(last, 1, &number);
+	if (!failed)
 		return -EINVAL;
 	return sd_bus_call_method_async(peer->control, NULL, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, "SetStatus",
-					on_answer, (void *)"status", "ssib", title, detail, number, failed);
+					on_answer, (void *)"status", "ssib", title, detail, number,
+					failed[0] == '|' && failed[1] == '1');
 }
 
 static int do_hello(struct peer *peer, const char *args)
@@ -418,8 +436,10 @@ static int do_close(struct peer *peer, const char *args)
 
 static int do_size(struct peer *peer, const char *args)
 {
-	unsigned width, height;
-	int r = sscanf(args, "%u %u", &width, &height) == 2 ? make_pixels(peer, width, height) : -EINVAL;
+	int size[2], r = -EINVAL;
+
+	if (numbers(args, 2, size))
+		r = make_pixels(peer, (uint32_t)size[0], (uint32_t)size[1]);
 
 	if (r >= 0)
 		send_scanout(peer);
@@ -434,12 +454,14 @@ static int do_follow(struct peer *peer, const char *args)
 
 static int do_fill(struct peer *peer, const char *args)
 {
-	unsigned x, y, w, h, colour;
+	int at[4];
+	const char *colour = numbers(args, 4, at);
 
-	if (sscanf(args, "%u %u %u %u %x", &x, &y, &w, &h, &colour) != 5)
+	if (!colour)
 		return -EINVAL;
-	fill(peer, x, y, w, h, colour);
-	send_update(peer, (int)x, (int)y, (int)w, (int)h);
+	fill(peer, (uint32_t)at[0], (uint32_t)at[1], (uint32_t)at[2], (uint32_t)at[3],
+	     (uint32_t)strtoul(colour, NULL, 16));
+	send_update(peer, at[0], at[1], at[2], at[3]);
 	return 0;
 }
 
@@ -464,20 +486,21 @@ static int do_cursor(struct peer *peer, const char *args)
 {
 	_cleanup_free_ uint32_t *argb = NULL;
 	sd_bus_message *message = NULL;
-	unsigned width, height, colour;
-	int r;
+	int size[2], r;
+	const char *colour = numbers(args, 2, size);
+	size_t n = colour ? (size_t)size[0] * (size_t)size[1] : 0;
 
-	if (sscanf(args, "%u %u %x", &width, &height, &colour) != 3)
+	argb = calloc(n + 1, sizeof(*argb));
+	if (!n || !argb)
 		return -EINVAL;
-	argb = calloc((size_t)width * height, sizeof(*argb));
-	for (size_t i = 0; i < (size_t)width * height; i++)
-		argb[i] = colour;
+	for (size_t i = 0; i < n; i++)
+		argb[i] = (uint32_t)strtoul(colour, NULL, 16);
 	r = sd_bus_message_new_method_call(peer->listener, &message, NULL, LISTENER, LISTENER_INTERFACE,
 					   "CursorDefine");
 	if (r >= 0)
-		r = sd_bus_message_append(message, "iiii", width, height, 1, 2);
+		r = sd_bus_message_append(message, "iiii", size[0], size[1], 1, 2);
 	if (r >= 0)
-		r = sd_bus_message_append_array(message, 'y', argb, (size_t)width * height * 4);
+		r = sd_bus_message_append_array(message, 'y', argb, n * 4);
 	if (r >= 0)
 		r = sd_bus_send(peer->listener, message, NULL);
 	sd_bus_message_unref(message);
@@ -486,12 +509,12 @@ static int do_cursor(struct peer *peer, const char *args)
 
 static int do_mouse(struct peer *peer, const char *args)
 {
-	int x, y, on;
+	int at[3];
 
-	if (sscanf(args, "%d %d %d", &x, &y, &on) != 3)
+	if (!numbers(args, 3, at))
 		return -EINVAL;
 	return sd_bus_call_method_async(peer->listener, NULL, NULL, LISTENER, LISTENER_INTERFACE, "MouseSet", NULL,
-					NULL, "iii", x, y, on);
+					NULL, "iii", at[0], at[1], at[2]);
 }
 
 static int do_stop(struct peer *peer, const char *args)
