@@ -57,15 +57,10 @@ static int wait_or_fail(struct broker *broker, enum waiter_kind kind, const char
 	return r < 0 ? error_set_errno(err, r, "The command cannot wait for its end") : 0;
 }
 
-static int end_failed(int r, const char *id, struct error *err)
+/* What a viewer in it is shown, and whether the desktop's row goes too; the id is copied to `name`. */
+static int end_desktop(struct broker *broker, const char *id, bool delete, const char *title, const char *detail,
+		       char name[HOST_DESKTOP_ID_MAX], struct error *err)
 {
-	return error_set_errno(err, r, "Desktop %s cannot be written to the store; see the broker's log", id);
-}
-
-int broker_desktop_stop(struct broker *broker, const char *id, bool force, broker_done_fn done, void *userdata,
-			struct error *err)
-{
-	char name[HOST_DESKTOP_ID_MAX];
 	struct desktop *desktop;
 	int r;
 
@@ -73,13 +68,21 @@ int broker_desktop_stop(struct broker *broker, const char *id, bool force, broke
 	desktop = find_to_end(broker, id, err);
 	if (!desktop)
 		return err->code;
-	memcpy(name, desktop->row.id, sizeof(name));
-	if (!desktop_is_leaving(desktop)) {
-		r = lifecycle_end(desktop, false, "Your desktop was stopped",
-				  "An administrator stopped it. Log in again to start it anew.");
-		if (r < 0)
-			return end_failed(r, name, err);
-	}
+	memcpy(name, desktop->row.id, HOST_DESKTOP_ID_MAX);
+	r = desktop_is_leaving(desktop) ? 0 : lifecycle_end(desktop, delete, title, detail);
+	return r < 0 ? error_set_errno(err, r, "Desktop %s cannot be written to the store; see the broker's log", name)
+		     : 0;
+}
+
+int broker_desktop_stop(struct broker *broker, const char *id, bool force, broker_done_fn done, void *userdata,
+			struct error *err)
+{
+	char name[HOST_DESKTOP_ID_MAX];
+	int r = end_desktop(broker, id, false, "Your desktop was stopped",
+			    "An administrator stopped it. Log in again to start it anew.", name, err);
+
+	if (r < 0)
+		return r;
 	/* The wanted set has it stop gracefully anyway. */
 	if (force && desktop_find(broker->desktops, name))
 		host_client_stop(broker->host, name, true, NULL, NULL);
@@ -89,20 +92,9 @@ int broker_desktop_stop(struct broker *broker, const char *id, bool force, broke
 int broker_desktop_delete(struct broker *broker, const char *id, broker_done_fn done, void *userdata, struct error *err)
 {
 	char name[HOST_DESKTOP_ID_MAX];
-	struct desktop *desktop;
-	int r;
+	int r = end_desktop(broker, id, true, "Your desktop was removed", "An administrator removed it.", name, err);
 
-	*err = (struct error){0};
-	desktop = find_to_end(broker, id, err);
-	if (!desktop)
-		return err->code;
-	memcpy(name, desktop->row.id, sizeof(name));
-	if (!desktop_is_leaving(desktop)) {
-		r = lifecycle_end(desktop, true, "Your desktop was removed", "An administrator removed it.");
-		if (r < 0)
-			return end_failed(r, name, err);
-	}
-	return wait_or_fail(broker, WAIT_GONE, name, done, userdata, err);
+	return r < 0 ? r : wait_or_fail(broker, WAIT_GONE, name, done, userdata, err);
 }
 
 int broker_session_kill(struct broker *broker, int64_t id, const char *message, broker_done_fn done, void *userdata,
