@@ -37,7 +37,6 @@ struct server {
 	bool whole_wanted; /* a request that is not incremental: answered in one update */
 	bool continuous;
 	struct filter_area continuous_area;
-	bool size_first; /* the size changed: told before any pixel of the new one */
 	bool size_due, key_due, name_due, cursor_due, pointer_due;
 	enum size_reason size_reason;
 	enum size_result size_result;

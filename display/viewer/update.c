@@ -69,7 +69,7 @@ static void fit_view(struct server *server, bool resizable)
 		width = pixels->width;
 		height = pixels->height;
 		set_framebuffer(server, width, height);
-		server->size_first = server->size_due = true;
+		server->size_due = true;
 		server->size_reason = server->size_asked ? SIZE_BY_THIS_VIEWER : SIZE_BY_SERVER;
 		server->size_result = SIZE_DONE;
 		server->size_asked = false;
@@ -153,7 +153,7 @@ void update_begin(struct server *server)
 		return;
 	fit_view(server, true);
 	note_pointer(server);
-	server->size_first = server->size_due = false; /* ServerInit says it */
+	server->size_due = false; /* ServerInit says it */
 }
 
 static void mark_modified(struct server *server, struct rect rect)
@@ -198,26 +198,24 @@ static void forget_requests(struct server *server)
 	UNLOCK(server->client->updateMutex);
 }
 
-static void add_size(struct server *server, struct rects *rects)
-{
-	if (server->features & FEATURE_EXT_DESKTOP_SIZE)
-		rects_ext_size(rects, server->size_reason, server->size_result, server->screen->width,
-			       server->screen->height);
-	else if (server->features & FEATURE_DESKTOP_SIZE)
-		rects_size(rects, server->screen->width, server->screen->height);
-	server->size_first = server->size_due = false;
-	server->size_reason = SIZE_BY_SERVER;
-	server->size_result = SIZE_DONE;
-}
-
-/* A new size goes alone and first: all rectangles behind it are of that size. */
-static bool send_new_size(struct server *server)
+/*
+ * A size goes alone and first: all rectangles behind it are of that size, and TigerVNC's viewer looks only once, at the
+ * end of its first update, whether it may ask for another.
+ */
+static bool send_size(struct server *server)
 {
 	struct rects rects = {0};
 
-	if (!server->size_first)
+	if (!server->size_due)
 		return false;
-	add_size(server, &rects);
+	if (server->features & FEATURE_EXT_DESKTOP_SIZE)
+		rects_ext_size(&rects, server->size_reason, server->size_result, server->screen->width,
+			       server->screen->height);
+	else if (server->features & FEATURE_DESKTOP_SIZE)
+		rects_size(&rects, server->screen->width, server->screen->height);
+	server->size_due = false;
+	server->size_reason = SIZE_BY_SERVER;
+	server->size_result = SIZE_DONE;
 	return send_rects(server, &rects);
 }
 
@@ -255,8 +253,6 @@ static bool send_own(struct server *server)
 {
 	struct rects rects = {0};
 
-	if (server->size_due)
-		add_size(server, &rects);
 	if (server->key_due)
 		rects_announce(&rects, ENCODING_QEMU_KEY);
 	if (server->name_due)
@@ -431,7 +427,7 @@ bool update_step(struct server *server)
 		return false;
 	if (!take_surface(server, server->features & FEATURES_SIZE))
 		return false;
-	if (send_new_size(server))
+	if (send_size(server))
 		return true;
 	compare_tiles(server);
 	return send_next(server);

@@ -202,6 +202,7 @@ class Viewer(Stream):
         self.cut_texts = []
         self.fences = []               # (flags, payload) of the answers to our own fences
         self.updates = 0               # FramebufferUpdates read
+        self.painted = 0               # rectangles of pixels among them
         self.bells = 0
         self.extensions = set()        # pseudo-encodings the server confirmed
         self.request_after_update = False
@@ -225,7 +226,7 @@ class Viewer(Stream):
         self.set_encodings(encodings)
         self.request_after_update = True
         self.request(incremental=False)
-        self.wait(lambda: self.updates > 0, "the first framebuffer update")
+        self.wait(lambda: self.painted > 0, "the first pixels")
         return self
 
     # -- messages to the server ----------------------------------------------------------------------------------
@@ -351,6 +352,7 @@ class Viewer(Stream):
 
     def _rectangle(self, x, y, width, height, encoding):
         if encoding >= 0:
+            self.painted += 1
             assert x + width <= self.width and y + height <= self.height, \
                 f"rectangle {x},{y} {width}x{height} outside {self.width}x{self.height}"
         if encoding == COPY_RECT:

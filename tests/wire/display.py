@@ -318,6 +318,16 @@ def the_viewer_decides_the_size():
 
 
 @case
+def a_size_is_told_before_the_first_pixels():
+    with Desk("--size", "640x480") as desk:
+        viewer = desk.viewer.client_init()
+        viewer.set_encodings((rfb.RAW, *RESIZES))
+        viewer.request(incremental=False)
+        assert viewer.unpack("BxH") == (0, 1)
+        assert viewer.unpack("HHHHi") == (0, 0, 640, 480, rfb.EXTENDED_DESKTOP_SIZE)
+
+
+@case
 def a_guest_that_does_not_follow_is_said_so():
     with Desk() as desk:
         desk.source()
