@@ -113,6 +113,18 @@ static int refuse(struct source *source, sd_bus_error *ret_error, int r, const c
 	return sd_bus_error_set_errnof(ret_error, r, "%s cannot be shown", what);
 }
 
+/*
+ * Pixels came inline. Where memory was shared before, QEMU may have got that answer too late (1 s), and then shares no
+ * more with this listener: a new one is asked again. It has no map, so a surface that cannot be shared ends this.
+ */
+static int inline_done(struct source *source, sd_bus_message *message)
+{
+	if (!source->map.address)
+		return sd_bus_reply_method_return(message, NULL);
+	map_clear(&source->map);
+	return trap(source, message, "shared memory was given up");
+}
+
 static int on_scanout(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	struct source *source = userdata;
@@ -130,11 +142,10 @@ static int on_scanout(sd_bus_message *message, void *userdata, sd_bus_error *ret
 		r = source_resize(source, width, height);
 	if (r < 0)
 		return refuse(source, ret_error, r, "Scanout");
-	map_clear(&source->map);
 	all = (struct region_rect){0, 0, (int)width, (int)height};
 	framebuffer_copy(source->framebuffer, all, data, stride);
 	source->ops->damaged(all, source->userdata);
-	return sd_bus_reply_method_return(message, NULL);
+	return inline_done(source, message);
 }
 
 static int on_update(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -159,7 +170,7 @@ static int on_update(sd_bus_message *message, void *userdata, sd_bus_error *ret_
 		return refuse(source, ret_error, r, "Update");
 	framebuffer_copy(source->framebuffer, rect, data, stride);
 	source->ops->damaged(rect, source->userdata);
-	return sd_bus_reply_method_return(message, NULL);
+	return inline_done(source, message);
 }
 
 /* The fd may be writable by others and shrink at any time: the size is checked here, faults are caught at each copy. */
@@ -213,7 +224,8 @@ static int on_scanout_map(sd_bus_message *message, void *userdata, sd_bus_error 
 		r = source_resize(source, width, height);
 	if (r < 0) {
 		map_clear(&map);
-		/* QEMU sends pixels inline then, on the same listener. */
+		/* QEMU sends pixels inline then, on the same listener: that is no trap. */
+		map_clear(&source->map);
 		return sd_bus_error_set_errnof(ret_error, r, "the map cannot be used");
 	}
 	map_clear(&source->map);

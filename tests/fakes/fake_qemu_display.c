@@ -84,6 +84,13 @@ static int do_shrink(void *userdata, const char *args)
 	return qemu_display_shrink(userdata, strtoul(args, NULL, 10));
 }
 
+static int do_overdue(void *userdata, const char *args)
+{
+	(void)args;
+	qemu_display_overdue(userdata);
+	return 0;
+}
+
 static int do_late(void *userdata, const char *args)
 {
 	struct qemu_display *display = userdata;
@@ -248,6 +255,7 @@ static const struct line_command commands[] = {
     {"map", do_map},
     {"shrink", do_shrink},
     {"late", do_late},
+    {"overdue", do_overdue},
     {"raw-scanout", do_raw_scanout},
     {"raw-map", do_raw_map},
     {"raw-update", do_raw_update},

@@ -112,6 +112,15 @@ void qemu_display_scanout(struct qemu_display *display)
 		scanout_inline(display);
 }
 
+void qemu_display_overdue(struct qemu_display *display)
+{
+	if (!display->ready || !display->pixels)
+		return;
+	scanout_map(display);
+	display->unmapped = true;
+	scanout_inline(display);
+}
+
 static void update_inline(struct qemu_display *display, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
 {
 	sd_bus_message *message = qemu_display_call(display, DISPLAY1_LISTENER, "Update");

@@ -39,6 +39,8 @@ int qemu_display_surface(struct qemu_display *display, uint32_t width, uint32_t 
 int qemu_display_shrink(struct qemu_display *display, uint64_t size);
 /* Tell the listener, if there is one. */
 void qemu_display_scanout(struct qemu_display *display);
+/* Shares the surface and takes the answer as overdue (QEMU: after 1 s): this listener gets pixels inline for good. */
+void qemu_display_overdue(struct qemu_display *display);
 void qemu_display_update(struct qemu_display *display, uint32_t x, uint32_t y, uint32_t w, uint32_t h);
 
 /* A call of a method of the listener's, made by `message`; taken over. r: how making it went. */

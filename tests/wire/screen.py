@@ -135,6 +135,11 @@ class Screen:
                 return int(line.split()[1]) * 1024
         raise AssertionError("no VmRSS")
 
+    def maps(self):
+        """What of QEMU's memory is mapped."""
+        lines = pathlib.Path(f"/proc/{self.process.pid}/maps").read_text().splitlines()
+        return [line for line in lines if "memfd:" in line and "hotdesk-framebuffer" not in line]
+
     def registered_again(self):
         self.qemu.expect("listener")
         self.qemu.expect("ready")
@@ -225,6 +230,21 @@ def a_map_cut_short_is_survived_and_left():
         assert s.status() == (1, 200, 100, 1)
         s.qemu.do("scanout 210 110", "pattern 8")
         s.exact()
+
+
+@case
+def an_answer_to_a_map_that_comes_too_late():
+    with screen() as s:
+        s.source(64, 48, 1)
+        s.display()
+        s.qemu.expect("listener")
+        for seed in (2, 4):
+            s.qemu.do("overdue")
+            s.registered_again()
+            s.qemu.do(f"pattern {seed}")
+            s.exact()
+            assert s.maps(), "pixels come by shared memory again"
+        assert not s.qemu.take("refused", "listener") and not s.tool.take("lost")
 
 
 @case
@@ -640,8 +660,7 @@ def real(qemu, want_map):
         assert s.status()[0] == 1 and s.status()[1] > 0
         qemu.execute("query-status")
         if want_map:
-            maps = pathlib.Path(f"/proc/{s.process.pid}/maps").read_text()
-            assert [line for line in maps.splitlines() if "memfd:" in line and "hotdesk-framebuffer" not in line], maps
+            assert s.maps(), "pixels come by shared memory"
         assert not s.tool.take("lost")[1:], s.log()
 
 
