@@ -11,6 +11,7 @@ Environment: HOTDESK_BUILD (build directory, default build/release), HOTDESK_TIN
 HOTDESK_KEEP=1 keeps the directory and prints its path, HOTDESK_ARTIFACTS (where screenshots and logs of failures go).
 """
 
+import atexit
 import json
 import os
 import pathlib
@@ -25,7 +26,24 @@ from case import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOTDESK_BUILD", ROOT / "build/release")).resolve()
-BIN = BUILD / "bin"
+
+
+def _reachable_programs():
+    """The directory of the programs; a copy where other users cannot enter it (a clone in a private directory), since the
+    programs run under uids of their own."""
+    programs = BUILD / "bin"
+    if os.geteuid() != 0 or all(os.stat(path).st_mode & 1 for path in (programs, *programs.parents)):
+        return programs
+    copy = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-programs-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    os.chmod(copy, 0o755)
+    for program in programs.iterdir():
+        if not program.name.startswith(("unit-", "fuzz-")):
+            shutil.copy(program, copy)
+    return copy
+
+
+BIN = _reachable_programs()
 PROGRAMS = ("gate", "auth", "broker", "host", "spawn")
 RUN_AS = {"gate": 64101, "auth": 0, "broker": 64102, "host": 64103}
 
