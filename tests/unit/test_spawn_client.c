@@ -18,9 +18,26 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define STEP_USEC 100000
 #define STEPS 100
+#define TIMEOUT_SECONDS 10
+
+/* Seconds by which the client's clock is ahead of the kernel's: the linker puts the test's clock_gettime into it, so
+ * that ten of them pass at once. The event loop's own timers keep the kernel's time. */
+static time_t clock_ahead;
+
+int __real_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+{
+	int r = __real_clock_gettime(id, ret);
+
+	ret->tv_sec += clock_ahead;
+	return r;
+}
 
 struct fixture {
 	char directory[64], path[80];
@@ -54,6 +71,7 @@ static int setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
+	clock_ahead = 0;
 	strcpy(fixture->directory, "/tmp/hotdesk-client-XXXXXX");
 	assert_non_null(mkdtemp(fixture->directory));
 	snprintf(fixture->path, sizeof(fixture->path), "%s/spawn.sock", fixture->directory);
@@ -104,6 +122,12 @@ static bool readable(int fd)
 		}                                                                                                      \
 	} while (0)
 
+static void run_steps(struct fixture *fixture, int steps)
+{
+	for (int i = 0; i < steps; i++)
+		assert_true(sd_event_run(fixture->event, STEP_USEC) >= 0);
+}
+
 /* The next request; its fds are closed, their number is checked. */
 static struct spawn_request take(struct fixture *fixture, size_t n_wanted)
 {
@@ -129,6 +153,26 @@ static void reply(struct fixture *fixture, int32_t result, int32_t pid)
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	assert_int_equal(packet_send(fixture->peer, &message, sizeof(message), &fd, result == 0), 0);
+	close(fd);
+}
+
+/* An answer with one end of a pipe for its pidfd. Returns the other end, which tells when the last copy is closed; the
+ * answer itself may come too late for anybody to take it. */
+static int reply_with_pipe(struct fixture *fixture)
+{
+	struct spawn_reply message = {.version = SPAWN_API_VERSION};
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	(void)packet_send(fixture->peer, &message, sizeof(message), &ends[1], 1);
+	close(ends[1]);
+	return ends[0];
+}
+
+/* End of file on a pipe that nobody writes to. */
+static void assert_closed(struct fixture *fixture, int fd)
+{
+	run_until(fixture, readable(fd));
 	close(fd);
 }
 
@@ -196,8 +240,7 @@ static void test_questions_are_asked_again_after_a_restart(void **state)
 	assert_int_equal(spawn_client_get(fixture->client, SPAWN_QEMU, 5, on_done, &answer), 0);
 	assert_int_equal(take(fixture, 0).slot, 5);
 	hang_up(fixture);
-	for (int i = 0; i < 3; i++)
-		assert_true(sd_event_run(fixture->event, STEP_USEC) >= 0);
+	run_steps(fixture, 3);
 	assert_int_equal(answer.count, 0);
 	listen_again(fixture);
 	assert_int_equal(take(fixture, 0).slot, 5);
@@ -219,8 +262,7 @@ static void test_start_is_not_repeated_after_a_restart(void **state)
 	assert_int_equal(sent.r, -ECONNRESET);
 	/* One that was never sent is: nobody was there. */
 	assert_int_equal(start(fixture, 2, &after), 0);
-	for (int i = 0; i < 3; i++)
-		assert_true(sd_event_run(fixture->event, STEP_USEC) >= 0);
+	run_steps(fixture, 3);
 	listen_again(fixture);
 	assert_int_equal(take(fixture, 2).slot, 2);
 	reply(fixture, 0, 22);
@@ -283,6 +325,81 @@ static void test_too_long_is_refused_at_once(void **state)
 	assert_true(spawn_client_start(fixture->client, SPAWN_QEMU, 0, tag, none, NULL, 0, -1, on_done, NULL) < 0);
 }
 
+static void test_silent_spawn_is_given_up_after_its_time(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer late = {0}, behind = {0};
+
+	assert_int_equal(start(fixture, 1, &late), 0);
+	assert_int_equal(take(fixture, 2).slot, 1);
+	clock_ahead = TIMEOUT_SECONDS / 2;
+	assert_int_equal(spawn_client_get(fixture->client, SPAWN_QEMU, 2, on_done, &behind), 0);
+	assert_int_equal(take(fixture, 0).slot, 2);
+	assert_int_equal(late.count, 0);
+	clock_ahead = TIMEOUT_SECONDS;
+	run_until(fixture, late.count);
+	assert_int_equal(late.r, -ETIMEDOUT);
+	assert_false(late.pidfd);
+	assert_non_null(strstr(late.err.text, "did not answer within 10 s"));
+	/* Its reply cannot be taken for the next one's: that question is asked again on another connection. */
+	assert_closed(fixture, reply_with_pipe(fixture));
+	close(fixture->peer);
+	fixture->peer = -1;
+	assert_int_equal(take(fixture, 0).slot, 2);
+	assert_int_equal(behind.count, 0);
+	reply(fixture, 0, 22);
+	run_until(fixture, behind.count);
+	assert_int_equal(behind.pid, 22);
+	assert_int_equal(late.count, 1);
+}
+
+static void test_spawn_that_is_not_there_is_given_up_after_its_time(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer = {0};
+
+	hang_up(fixture);
+	assert_int_equal(spawn_client_status(fixture->client, on_done, &answer), 0);
+	run_steps(fixture, 3);
+	assert_int_equal(answer.count, 0);
+	clock_ahead = TIMEOUT_SECONDS;
+	run_until(fixture, answer.count);
+	assert_int_equal(answer.r, -ETIMEDOUT);
+	run_steps(fixture, 3);
+	assert_int_equal(answer.count, 1);
+}
+
+/* Whichever the loop sees first, the reply or the end of its time: there is one answer, and no fd is left. */
+static void test_reply_at_the_last_moment_leaks_no_fd(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer = {0};
+	int end;
+
+	assert_int_equal(spawn_client_get(fixture->client, SPAWN_QEMU, 1, on_done, &answer), 0);
+	take(fixture, 0);
+	end = reply_with_pipe(fixture);
+	clock_ahead = TIMEOUT_SECONDS;
+	assert_closed(fixture, end);
+	run_until(fixture, answer.count);
+	run_steps(fixture, 3);
+	assert_int_equal(answer.count, 1);
+	assert_true(answer.r == -ETIMEDOUT || answer.pidfd);
+}
+
+static void test_fds_that_nobody_wants_are_closed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer gone = {0};
+
+	assert_int_equal(spawn_client_get(fixture->client, SPAWN_QEMU, 1, on_done, &gone), 0);
+	take(fixture, 0);
+	spawn_client_forget(fixture->client, &gone);
+	assert_closed(fixture, reply_with_pipe(fixture));
+	assert_closed(fixture, reply_with_pipe(fixture)); /* and one that nobody asked for */
+	assert_int_equal(gone.count, 0);
+}
+
 #define CLIENT_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -295,6 +412,10 @@ int main(void)
 	    CLIENT_TEST(test_forgotten_request_is_not_answered),
 	    CLIENT_TEST(test_unasked_reply_ends_the_connection),
 	    CLIENT_TEST(test_too_long_is_refused_at_once),
+	    CLIENT_TEST(test_silent_spawn_is_given_up_after_its_time),
+	    CLIENT_TEST(test_spawn_that_is_not_there_is_given_up_after_its_time),
+	    CLIENT_TEST(test_reply_at_the_last_moment_leaks_no_fd),
+	    CLIENT_TEST(test_fds_that_nobody_wants_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
