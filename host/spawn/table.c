@@ -3,8 +3,9 @@
 
 #include <sched.h>
 
-/* What neither a screen nor a display has any use for. Both narrow this to a list of what they may once they have
- * started. */
+/* What neither a screen nor a display has any use for and what would widen a hole in them: modules, mounts, namespaces,
+ * keyrings, tracing of others. These calls fail with EPERM from before the program is executed until it ends; all
+ * others are allowed. */
 static const char *const denied[] = {
     "acct",
     "add_key",
