@@ -178,10 +178,9 @@ static int load_all(struct desktops *desktops, struct error *err)
 	return 0;
 }
 
-/* Beside the directory of desktops. */
 static int generation_path(const struct desktops *desktops, char path[PATH_MAX])
 {
-	return fs_path(path, PATH_MAX, "%s/../generation", desktops->env->dirs.state);
+	return fs_path(path, PATH_MAX, "%s/generation", desktops->env->dirs.home);
 }
 
 static void load_generation(struct desktops *desktops)

@@ -304,8 +304,10 @@ static int ask_version(struct service *service)
 static int fill_dirs(struct vm_dirs *dirs, const struct conf *conf)
 {
 	const char *state = conf_string(conf, CONF_STATE_DIR), *runtime = conf_string(conf, CONF_RUNTIME_DIR);
-	int r = fs_path(dirs->state, sizeof(dirs->state), "%s/host/vm", state);
+	int r = fs_path(dirs->home, sizeof(dirs->home), "%s/host", state);
 
+	if (r == 0)
+		r = fs_path(dirs->state, sizeof(dirs->state), "%s/host/vm", state);
 	if (r == 0)
 		r = fs_path(dirs->images, sizeof(dirs->images), "%s/host/images", state);
 	return r < 0 ? r : fs_path(dirs->runtime, sizeof(dirs->runtime), "%s/host", runtime);

@@ -13,6 +13,7 @@
 #include <limits.h>
 
 struct vm_dirs {
+	char home[PATH_MAX];    /* STATE_DIR/host */
 	char state[PATH_MAX];   /* STATE_DIR/host/vm */
 	char runtime[PATH_MAX]; /* RUNTIME_DIR/host */
 	char images[PATH_MAX];  /* STATE_DIR/host/images */
