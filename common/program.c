@@ -77,7 +77,7 @@ int program_main(const char *name, const char *summary, int argc, char **argv, p
 	setrlimit(RLIMIT_CORE, &no_core);
 	if (conf_load(path, &conf, &err) < 0) {
 		log_error("%s", err.text);
-		return EXIT_USAGE;
+		return EXIT_FAILURE;
 	}
 	r = program_loop(&event);
 	if (r < 0)
@@ -87,5 +87,5 @@ int program_main(const char *name, const char *summary, int argc, char **argv, p
 	if (r < 0)
 		log_error("%s", err.text);
 	sd_event_unref(event);
-	return r < 0 ? 1 : 0;
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

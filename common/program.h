@@ -14,7 +14,8 @@ int program_loop(sd_event **ret);
 /* Runs the loop it is given. Negative errno with err's text. */
 typedef int (*program_run_fn)(sd_event *event, const struct conf *conf, struct error *err);
 
-/* Knows --config FILE, --help and --version. Returns main's exit code: 0, 1 (failed), 2 (usage or configuration). */
+/* Knows --config FILE, --help and --version. Returns main's exit code: 0, 1 (failed, also for a
+ * configuration that is not understood), 2 (usage). */
 int program_main(const char *name, const char *summary, int argc, char **argv, program_run_fn run);
 
 #endif

@@ -79,7 +79,7 @@ static int run_listener(const char *path, char **argv)
 
 	if (conf_load(path, &conf, &err) < 0) {
 		log_error("%s", err.text);
-		return EXIT_USAGE;
+		return EXIT_FAILURE;
 	}
 	if (listener_run(conf, path, argv, &err) < 0) {
 		log_error("%s", err.text);

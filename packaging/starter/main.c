@@ -299,9 +299,13 @@ int main(int argc, char **argv)
 	sigaddset(&mask, SIGHUP);
 	sigaddset(&mask, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	if (parse_options(argc, argv, &starter, &err) < 0 || conf_load(starter.conf_path, &conf, &err) < 0) {
+	if (parse_options(argc, argv, &starter, &err) < 0) {
 		log_error("%s", err.text);
 		return 2;
+	}
+	if (conf_load(starter.conf_path, &conf, &err) < 0) {
+		log_error("%s", err.text);
+		return 1;
 	}
 	starter.conf = conf;
 	if (prepare(&starter, &err) < 0) {

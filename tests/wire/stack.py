@@ -493,20 +493,26 @@ def broken_configuration():
                        ("[gate]\nno equals sign\n", "")):
         bad.write_text(paths + text)
         for program in ("starter", "gate", "auth", "broker", "host"):
-            said = ends_with_usage(program, bad)
+            said = refuses_to_start(program, bad)
             assert f"{bad}:4" in said and part in said, f"hotdesk-{program}: {text!r}: {said}"
         done = stack.cli("check-config", bad, check=False)
         assert done.returncode == 1 and f"{bad}:4" in done.stderr, done
     missing = stack.directory / "missing.conf"
     for program in ("starter", "gate", "auth", "broker", "host"):
-        assert str(missing) in ends_with_usage(program, missing)
+        assert str(missing) in refuses_to_start(program, missing)
+        assert run_program(program, "--colour", bad).returncode == 2
     assert f"state-dir = {stack.state}" in stack.cli("check-config").stdout
 
 
-def ends_with_usage(program, conf):
-    done = subprocess.run([BIN / f"hotdesk-{program}", "--config", conf], capture_output=True, text=True, timeout=60,
+def run_program(program, *arguments):
+    return subprocess.run([BIN / f"hotdesk-{program}", *arguments], capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL)
-    assert done.returncode == 2, f"hotdesk-{program} with {conf.read_text() if conf.exists() else conf}: {done}"
+
+
+def refuses_to_start(program, conf):
+    """Exit code 1, as `hotdesk check-config` of the same file: 2 is for a wrong command line alone."""
+    done = run_program(program, "--config", conf)
+    assert done.returncode == 1, f"hotdesk-{program} with {conf.read_text() if conf.exists() else conf}: {done}"
     return done.stderr
 
 
