@@ -236,15 +236,16 @@ static int make_top(const struct conf *conf, struct error *err)
 {
 	const char *directories[] = {conf_string(conf, CONF_RUNTIME_DIR), conf_string(conf, CONF_STATE_DIR)};
 	char path[PATH_MAX];
-	int r = 0;
+	int r = fs_path(path, sizeof(path), "%s/starter", directories[0]);
 
-	for (size_t i = 0; i < 2 && r == 0; i++)
+	for (size_t i = 0; i < 2 && r == 0; i++) {
 		r = fs_mkdir_p(directories[i], 0755);
-	if (r == 0)
-		r = fs_path(path, sizeof(path), "%s/starter", directories[0]);
+		if (r < 0)
+			return error_set_errno(err, r, "cannot make the directory %s: see [paths]", directories[i]);
+	}
 	if (r == 0)
 		r = fs_mkdir_p(path, 0755);
-	return r < 0 ? error_set_errno(err, r, "cannot make runtime-dir and state-dir") : 0;
+	return r < 0 ? error_set_errno(err, r, "cannot make the directory starter in %s", directories[0]) : 0;
 }
 
 /* Held by this process until it ends. */
@@ -264,6 +265,19 @@ static int lock(const struct conf *conf, struct error *err)
 	return error_set(err, r, "another hotdesk-starter runs in %s: stop it, or name another runtime-dir", directory);
 }
 
+/* Before anything is made or started. */
+static int check_programs(const struct starter *starter, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < PROGRAMS && r == 0; i++) {
+		r = program_resolve_user(starter, &programs[i], err);
+		if (r == 0 && programs[i].wanted)
+			r = program_find(starter, &programs[i], err);
+	}
+	return r;
+}
+
 static int prepare(struct starter *starter, struct error *err)
 {
 	ssize_t length = readlink("/proc/self/exe", starter->beside, sizeof(starter->beside) - 1);
@@ -274,11 +288,11 @@ static int prepare(struct starter *starter, struct error *err)
 	starter->beside[length] = '\0';
 	*strrchr(starter->beside, '/') = '\0';
 	umask(022);
-	r = make_top(starter->conf, err);
+	r = check_programs(starter, err);
+	if (r == 0)
+		r = make_top(starter->conf, err);
 	if (r == 0)
 		r = lock(starter->conf, err);
-	for (size_t i = 0; i < PROGRAMS && r == 0; i++)
-		r = program_resolve_user(starter, &programs[i], err);
 	if (r == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		r = error_set_errno(err, -errno, "cannot become the reaper of the programs");
 	return r;

@@ -36,6 +36,26 @@ int program_resolve_user(const struct starter *starter, struct program *program,
 	return 0;
 }
 
+static int program_path(const struct starter *starter, const struct program *program, char path[PATH_MAX])
+{
+	return fs_path(path, PATH_MAX, "%s/hotdesk-%s", starter->beside, program->name);
+}
+
+int program_find(const struct starter *starter, const struct program *program, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = program_path(starter, program, path);
+
+	if (r == 0 && access(path, X_OK) < 0)
+		r = -errno;
+	if (r < 0)
+		return error_set(err, r,
+				 "hotdesk-%s cannot be started: %s/hotdesk-%s: %s; the programs lie in one directory "
+				 "with hotdesk-starter (--without %s leaves it out)",
+				 program->name, starter->beside, program->name, strerror(-r), program->name);
+	return 0;
+}
+
 static int make_directory(const char *path, mode_t mode, const struct program *program, struct error *err)
 {
 	int r = fs_mkdir_p(path, mode);
@@ -155,7 +175,7 @@ program_exec(const struct starter *starter, const struct program *program, pid_t
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	if (fs_path(path, sizeof(path), "%s/hotdesk-%s", starter->beside, program->name) < 0)
+	if (program_path(starter, program, path) < 0)
 		_exit(127);
 	argv[0] = path;
 	argv[program_arguments(starter, program, argv, numbers)] = NULL;

@@ -33,6 +33,9 @@ struct starter {
 /* Resolves [run-as] names and numbers. */
 int program_resolve_user(const struct starter *starter, struct program *program, struct error *err);
 
+/* -ENOENT and the like where the program does not lie beside the starter or may not be executed. */
+int program_find(const struct starter *starter, const struct program *program, struct error *err);
+
 /* Makes RUNTIME_DIR/NAME and STATE_DIR/NAME with their owner, and removes sockets a former run left. */
 int program_prepare(const struct starter *starter, const struct program *program, struct error *err);
 
