@@ -21,39 +21,69 @@ static uint32_t version_of(struct json_object *image)
 	return json_object_object_get_ex(image, "version", &version) ? (uint32_t)json_object_get_int64(version) : 0;
 }
 
+static struct json_object *imported(const char *name, uint32_t version, bool published)
+{
+	struct json_object *reply = json_object_new_object();
+	char text[256];
+
+	if (!reply)
+		return NULL;
+	if (published)
+		snprintf(text, sizeof(text), "image %s:%u is imported and published", name, version);
+	else
+		snprintf(text, sizeof(text),
+			 "image %s:%u is imported; new desktops use it after `hotdesk image publish %s:%u`", name,
+			 version, name, version);
+	json_add_text(reply, "name", name);
+	json_add_number(reply, "version", version);
+	json_add_bool(reply, "published", published);
+	json_add_text(reply, "message", text);
+	return reply;
+}
+
+static bool to_publish(const struct admin_call *call)
+{
+	return !admin_given(call->arguments, "no-publish");
+}
+
 static void import_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
 {
 	struct admin_call *call = userdata;
 	const char *name = admin_argument(call, "name");
-	struct json_object *reply;
-	uint32_t version;
-	char text[128];
 
 	(void)fd;
 	if (r < 0) {
 		admin_fail(call, err);
 		return;
 	}
-	version = version_of(json);
-	admin_note(call, "", "", "imported image %s:%u", name, version);
-	reply = json_object_new_object();
-	if (reply) {
-		snprintf(text, sizeof(text), "image %s:%u is imported and published", name, version);
-		json_add_text(reply, "name", name);
-		json_add_number(reply, "version", version);
-		json_add_text(reply, "message", text);
-	}
+	admin_note(call, "", "", "imported %simage %s:%u", to_publish(call) ? "and published " : "", name,
+		   version_of(json));
 	/* Pools that waited for an image can make their spares now. */
 	broker_pools_changed(call->broker);
-	admin_reply(call, reply);
+	admin_reply(call, imported(name, version_of(json), to_publish(call)));
+}
+
+static const char *text_or_none(const struct admin_call *call, const char *key)
+{
+	const char *text = admin_argument(call, key);
+
+	return text ? text : "";
 }
 
 int admin_image_import(struct admin_call *call, struct error *err)
 {
-	const char *append = admin_argument(call, "append");
-	int r = host_client_image_import(broker_host(call->broker), admin_argument(call, "name"), file_of(call, "file"),
-					 file_of(call, "kernel"), file_of(call, "initrd"), append ? append : "",
-					 import_done, call);
+	const struct host_image_import import = {
+	    .name = admin_argument(call, "name"),
+	    .append = text_or_none(call, "append"),
+	    .recipe_name = text_or_none(call, "recipe-name"),
+	    .disk = file_of(call, "file"),
+	    .kernel = file_of(call, "kernel"),
+	    .initrd = file_of(call, "initrd"),
+	    .recipe = file_of(call, "recipe"),
+	    .log = file_of(call, "log"),
+	    .publish = to_publish(call),
+	};
+	int r = host_client_image_import(broker_host(call->broker), &import, import_done, call);
 
 	return r < 0 ? admin_host_error(r, err) : 0;
 }

@@ -10,8 +10,7 @@ const struct admin_command admin_commands[] = {
 	.verb = "import",
 	.arguments =
 	    {
-		{ADMIN_NAME, "name", "NAME",
-		 "Name of the image; one that is there gets a new version, which is published.", false, NULL},
+		{ADMIN_NAME, "name", "NAME", "Name of the image; one that is there gets a new version.", false, NULL},
 		{ADMIN_FILE, "file", "FILE", "The disk: a qcow2 file without a backing file.", false, NULL},
 	    },
 	.options =
@@ -20,6 +19,12 @@ const struct admin_command admin_commands[] = {
 		 "initrd"},
 		{ADMIN_FILE, "initrd", "FILE", "Its initrd.", true, "kernel"},
 		{ADMIN_TEXT, "append", "TEXT", "The kernel's command line.", true, "kernel"},
+		{ADMIN_FILE, "recipe", "FILE", "Kept with the version: what it was built from.", true, "recipe-name"},
+		{ADMIN_USER, "recipe-name", "NAME", "The recipe's name, as `hotdesk image list` shows it.", true,
+		 "recipe"},
+		{ADMIN_FILE, "log", "FILE", "Kept with the version: how it was built.", true, NULL},
+		{ADMIN_FLAG, "no-publish", NULL, "Only copy it in: `hotdesk image publish` makes desktops use it.",
+		 true, NULL},
 	    },
 	.summary = "Copy a golden image in and publish it",
 	.help = "The file is read, checked and copied; it is not needed afterwards. Desktops that are there keep their "

@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 #define ADMIN_ARGUMENTS_MAX 3
-#define ADMIN_OPTIONS_MAX 4
-#define ADMIN_FILES_MAX 3
+#define ADMIN_OPTIONS_MAX 7
+#define ADMIN_FILES_MAX 5
 
 enum admin_kind {
 	ADMIN_END,     /* behind the last one */

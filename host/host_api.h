@@ -4,10 +4,12 @@
  * ids: [a-z0-9-]{1,48}. Errors: org.hotdesk.Error.* with the person's text (common/bus.h).
  *
  *   Hello(u version) -> (u version)
- *   ImageImport(s name, h disk, b has_kernel, h kernel, h initrd, s append) -> (u version)  replies when it is whole
+ *   ImageImport(s name, s json, ah files) -> (u version)   replies when it is whole
+ *       {"append", "publish", "recipe_name" ("": no recipe), "files": what each fd is:
+ *        "disk", "kernel" and "initrd", "recipe" (256 KiB), "log" (64 MiB)}
  *   signal ImageProgress(s name, u percent)
  *   ImageList() -> (s json)                  [{"name", "version", "published", "size", "virtual_size", "sha256",
- *                                              "created", "direct_boot", "in_use"}]
+ *                                              "created", "direct_boot", "in_use", "recipe_name", "log"}]
  *   ImageDelete(s name, u version)           version 0: all; refused while in use
  *   SetDesired(t generation, s json)         the whole wanted set, idempotent; an older generation is refused (-ESTALE)
  *       [{"id", "slot", "image", "image_version" (0: published), "memory_mib", "vcpus",
@@ -30,7 +32,7 @@
 #ifndef HOST_API_H
 #define HOST_API_H
 
-#define HOST_API_VERSION 1
+#define HOST_API_VERSION 2
 #define HOST_API_PATH "/org/hotdesk/Host1"
 #define HOST_API_INTERFACE "org.hotdesk.Host1"
 #define HOST_DESKTOP_ID_MAX 49 /* with the NUL */

@@ -334,12 +334,11 @@ static struct host_call *call_new(struct host_client *client, host_done_fn done,
 	return call;
 }
 
-/* Sends a method call with these arguments, or answers from the loop that the host is away. */
-static int ask(struct host_client *client, struct host_call *call, const char *method, uint64_t usec, const char *types,
-	       ...)
+/* Sends a method call, or answers from the loop that the host is away. `append` puts the arguments in. */
+static int ask_with(struct host_client *client, struct host_call *call, const char *method, uint64_t usec,
+		    int (*append)(sd_bus_message *message, const void *data), const void *data)
 {
 	sd_bus_message *message = NULL;
-	va_list args;
 	int r;
 
 	if (!call)
@@ -349,10 +348,8 @@ static int ask(struct host_client *client, struct host_call *call, const char *m
 	} else {
 		r = sd_bus_message_new_method_call(client->bus, &message, NULL, HOST_API_PATH, HOST_API_INTERFACE,
 						   method);
-		va_start(args, types);
 		if (r >= 0)
-			r = sd_bus_message_appendv(message, types, args);
-		va_end(args);
+			r = append(message, data);
 		if (r >= 0)
 			r = sd_bus_call_async(client->bus, &call->slot, message, answered, call, usec);
 		sd_bus_message_unref(message);
@@ -360,6 +357,35 @@ static int ask(struct host_client *client, struct host_call *call, const char *m
 	if (r < 0)
 		host_call_free(call);
 	return r < 0 ? r : 0;
+}
+
+struct arguments {
+	const char *types;
+	va_list *list;
+};
+
+static int append_arguments(sd_bus_message *message, const void *data)
+{
+	const struct arguments *arguments = data;
+	va_list list;
+	int r;
+
+	va_copy(list, *arguments->list);
+	r = sd_bus_message_appendv(message, arguments->types, list);
+	va_end(list);
+	return r;
+}
+
+static int ask(struct host_client *client, struct host_call *call, const char *method, uint64_t usec, const char *types,
+	       ...)
+{
+	va_list list;
+	int r;
+
+	va_start(list, types);
+	r = ask_with(client, call, method, usec, append_arguments, &(struct arguments){types, &list});
+	va_end(list);
+	return r;
 }
 
 static struct host_call *call_reading(struct host_client *client, host_done_fn done, void *userdata,
@@ -372,16 +398,71 @@ static struct host_call *call_reading(struct host_client *client, host_done_fn d
 	return call;
 }
 
-int host_client_image_import(struct host_client *client, const char *name, int disk_fd, int kernel_fd, int initrd_fd,
-			     const char *append, host_done_fn done, void *userdata)
-{
-	bool kernel = kernel_fd >= 0 && initrd_fd >= 0;
+#define IMPORT_FILES 5
 
-	if ((kernel_fd >= 0) != (initrd_fd >= 0))
-		return -EINVAL;
-	/* D-Bus has no absent fd: the disk's stands for it. */
-	return ask(client, call_reading(client, done, userdata, read_version), "ImageImport", UINT64_MAX, "shbhhs",
-		   name, disk_fd, (int)kernel, kernel ? kernel_fd : disk_fd, kernel ? initrd_fd : disk_fd, append);
+struct import_file {
+	const char *name;
+	int fd;
+};
+
+static int add(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (value && json_object_object_add(object, key, value) == 0)
+		return 0;
+	json_object_put(value);
+	return -ENOMEM;
+}
+
+static struct json_object *file_names(const struct import_file *files)
+{
+	struct json_object *names = json_object_new_array();
+
+	for (size_t i = 0; names && i < IMPORT_FILES; i++)
+		if (files[i].fd >= 0)
+			json_object_array_add(names, json_object_new_string(files[i].name));
+	return names;
+}
+
+static int append_files(sd_bus_message *message, const struct import_file *files)
+{
+	int r = sd_bus_message_open_container(message, 'a', "h");
+
+	for (size_t i = 0; r >= 0 && i < IMPORT_FILES; i++)
+		if (files[i].fd >= 0)
+			r = sd_bus_message_append(message, "h", files[i].fd);
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_import(sd_bus_message *message, const void *data)
+{
+	const struct host_image_import *import = data;
+	const struct import_file files[IMPORT_FILES] = {
+	    {"disk", import->disk},     {"kernel", import->kernel}, {"initrd", import->initrd},
+	    {"recipe", import->recipe}, {"log", import->log},
+	};
+	struct json_object *json = json_object_new_object();
+	int r = json ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = add(json, "append", json_object_new_string(import->append));
+	if (r == 0)
+		r = add(json, "recipe_name", json_object_new_string(import->recipe_name));
+	if (r == 0)
+		r = add(json, "publish", json_object_new_boolean(import->publish));
+	if (r == 0)
+		r = add(json, "files", file_names(files));
+	if (r == 0)
+		r = sd_bus_message_append(message, "ss", import->name,
+					  json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	json_object_put(json);
+	return r < 0 ? r : append_files(message, files);
+}
+
+int host_client_image_import(struct host_client *client, const struct host_image_import *import, host_done_fn done,
+			     void *userdata)
+{
+	return ask_with(client, call_reading(client, done, userdata, read_version), "ImageImport", UINT64_MAX,
+			append_import, import);
 }
 
 int host_client_image_list(struct host_client *client, host_done_fn done, void *userdata)

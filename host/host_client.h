@@ -7,6 +7,7 @@
 #include "host/host_api.h"
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -29,9 +30,16 @@ int host_client_new(sd_event *event, const char *socket_path, const struct host_
 		    struct host_client **ret);
 void host_client_free(struct host_client *client);
 
-/* kernel_fd and initrd_fd may be -1 (both or none). json: {"version":N}. fds stay the caller's. No timeout. */
-int host_client_image_import(struct host_client *client, const char *name, int disk_fd, int kernel_fd, int initrd_fd,
-			     const char *append, host_done_fn done, void *userdata);
+/* Files that are not there are -1; they stay the caller's. Texts: "" where there is none. */
+struct host_image_import {
+	const char *name, *append, *recipe_name;
+	int disk, kernel, initrd, recipe, log;
+	bool publish;
+};
+
+/* json: {"version":N}. No timeout. */
+int host_client_image_import(struct host_client *client, const struct host_image_import *import, host_done_fn done,
+			     void *userdata);
 int host_client_image_list(struct host_client *client, host_done_fn done, void *userdata);
 int host_client_image_delete(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
 			     void *userdata);

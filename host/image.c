@@ -36,6 +36,16 @@ bool image_append_valid(const char *append)
 	return length < IMAGE_APPEND_SIZE;
 }
 
+bool image_recipe_name_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)name[i] < ' ' || name[i] == '\x7f')
+			return false;
+	return length < IMAGE_RECIPE_NAME_SIZE;
+}
+
 char *image_manifest(const struct image *image)
 {
 	_cleanup_json_ struct json_object *object = json_object_new_object();
@@ -51,6 +61,8 @@ char *image_manifest(const struct image *image)
 	json_put(object, "sha256", json_object_new_string(image->sha256), &good);
 	json_put(object, "direct_boot", json_object_new_boolean(image->direct_boot), &good);
 	json_put(object, "append", json_object_new_string(image->append), &good);
+	json_put(object, "recipe_name", json_object_new_string(image->recipe_name), &good);
+	json_put(object, "log", json_object_new_boolean(image->log), &good);
 	text = good ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
 		    : NULL;
 	return text && asprintf(&copy, "%s\n", text) >= 0 ? copy : NULL;
@@ -61,6 +73,17 @@ static int take_text(struct json_object *object, const char *key, char *ret, siz
 	const char *text = json_text(object, key);
 
 	return text && fs_path(ret, size, "%s", text) == 0 ? 0 : -EBADMSG;
+}
+
+/* Manifests of the first release have none. */
+static int take_recipe_name(struct json_object *object, struct image *image)
+{
+	if (!json_text(object, "recipe_name"))
+		return 0;
+	return take_text(object, "recipe_name", image->recipe_name, sizeof(image->recipe_name)) == 0 &&
+		       image_recipe_name_valid(image->recipe_name)
+		   ? 0
+		   : -EBADMSG;
 }
 
 int image_manifest_parse(const char *text, size_t size, struct image *ret)
@@ -74,12 +97,14 @@ int image_manifest_parse(const char *text, size_t size, struct image *ret)
 	    take_text(object, "name", image.name, sizeof(image.name)) < 0 || !image_name_valid(image.name) ||
 	    take_text(object, "sha256", image.sha256, sizeof(image.sha256)) < 0 ||
 	    take_text(object, "created", image.created, sizeof(image.created)) < 0 ||
-	    take_text(object, "append", image.append, sizeof(image.append)) < 0 || !image_append_valid(image.append))
+	    take_text(object, "append", image.append, sizeof(image.append)) < 0 || !image_append_valid(image.append) ||
+	    take_recipe_name(object, &image) < 0)
 		return -EBADMSG;
 	image.version = (uint32_t)version;
 	image.size = (uint64_t)bytes;
 	image.virtual_size = (uint64_t)disk;
 	image.direct_boot = json_flag(object, "direct_boot");
+	image.log = json_flag(object, "log");
 	*ret = image;
 	return 0;
 }

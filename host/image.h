@@ -10,6 +10,7 @@
 #define IMAGE_NAME_SIZE 33     /* with the NUL */
 #define IMAGE_APPEND_SIZE 2048 /* QEMU's x86 loader and the kernel take this much */
 #define IMAGE_SHA256_SIZE 65
+#define IMAGE_RECIPE_NAME_SIZE 256
 #define IMAGE_DEFAULT_APPEND "root=/dev/vda rw quiet console=ttyS0"
 #define IMAGE_MANIFEST_MAX (64u << 10)
 
@@ -21,6 +22,9 @@ struct image {
 	char created[32]; /* UTC, RFC 3339 */
 	bool direct_boot; /* vmlinux and initrd lie beside it */
 	char append[IMAGE_APPEND_SIZE];
+	char recipe_name[IMAGE_RECIPE_NAME_SIZE]; /* "": no recipe lies beside it */
+	bool log;                                 /* build.log lies beside it */
+	bool published;                           /* image_store's, not the manifest's */
 	struct image *next;
 };
 
@@ -30,6 +34,9 @@ bool image_name_valid(const char *name);
 bool desktop_id_valid(const char *id);
 /* Printable ASCII that fits. */
 bool image_append_valid(const char *append);
+
+/* Up to 255 bytes without control characters. */
+bool image_recipe_name_valid(const char *name);
 
 /* The manifest's text; the caller's (free). NULL: out of memory. */
 char *image_manifest(const struct image *image);

@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "host/image_files.h"
 #include "host/jobs.h"
 #include "host/qcow2_check.h"
 
@@ -18,6 +19,8 @@
 
 #define COPY_SIZE ((size_t)1 << 20)
 #define BOOT_FILE_MAX ((off_t)256 << 20)
+#define RECIPE_MAX ((off_t)256 << 10)
+#define LOG_MAX ((off_t)64 << 20)
 
 static void remove_treep(char (*path)[PATH_MAX])
 {
@@ -227,21 +230,29 @@ static int copy_disk(struct image_import *import, const char *directory, struct 
 	return digest_text(digest, image->sha256) < 0 ? error_set(err, -EIO, "SHA-256 failed") : 0;
 }
 
-static int copy_boot_file(struct image_import *import, const char *directory, int from, const char *name,
-			  const char *what, struct error *err)
+/* A file that lies beside the disk. */
+struct extra {
+	int from;
+	const char *name, *what;
+	off_t max;
+};
+
+static int copy_extra(struct image_import *import, const char *directory, const struct extra *extra, struct error *err)
 {
 	_cleanup_close_ int to = -1;
 	off_t size = 0;
-	int r = regular_size(from, what, &size, err);
+	bool mib = extra->max >= (off_t)1 << 20;
+	int r = regular_size(extra->from, extra->what, &size, err);
 
 	if (r < 0)
 		return r;
-	if (size > BOOT_FILE_MAX)
-		return error_set(err, -EFBIG, "the %s has more than 256 MiB: that cannot be one", what);
-	to = create_in(directory, name);
+	if (size > extra->max)
+		return error_set(err, -EFBIG, "the %s has more than %lld %s: that cannot be one", extra->what,
+				 (long long)(mib ? extra->max >> 20 : extra->max >> 10), mib ? "MiB" : "KiB");
+	to = create_in(directory, extra->name);
 	if (to < 0)
-		return copy_failed(err, to, what, import->directory);
-	return copy_all(&(struct copy){from, to, size, what, NULL, import, 95, 99}, err);
+		return copy_failed(err, to, extra->what, import->directory);
+	return copy_all(&(struct copy){extra->from, to, size, extra->what, NULL, import, 95, 99}, err);
 }
 
 static int copy_boot(struct image_import *import, const char *directory, struct image *image, struct error *err)
@@ -250,12 +261,29 @@ static int copy_boot(struct image_import *import, const char *directory, struct 
 
 	if (import->kernel < 0)
 		return 0;
-	r = copy_boot_file(import, directory, import->kernel, "vmlinux", "kernel", err);
+	r = copy_extra(import, directory, &(struct extra){import->kernel, "vmlinux", "kernel", BOOT_FILE_MAX}, err);
 	if (r == 0)
-		r = copy_boot_file(import, directory, import->initrd, "initrd", "initrd", err);
+		r = copy_extra(import, directory, &(struct extra){import->initrd, "initrd", "initrd", BOOT_FILE_MAX},
+			       err);
 	image->direct_boot = true;
 	snprintf(image->append, sizeof(image->append), "%s",
 		 import->append && import->append[0] ? import->append : IMAGE_DEFAULT_APPEND);
+	return r;
+}
+
+/* Recipe and build log: how the image came to be. */
+static int copy_origin(struct image_import *import, const char *directory, struct image *image, struct error *err)
+{
+	int r = 0;
+
+	if (import->recipe >= 0) {
+		r = copy_extra(import, directory, &(struct extra){import->recipe, "recipe", "recipe", RECIPE_MAX}, err);
+		snprintf(image->recipe_name, sizeof(image->recipe_name), "%s", import->recipe_name);
+	}
+	if (r == 0 && import->log >= 0) {
+		r = copy_extra(import, directory, &(struct extra){import->log, "build.log", "build log", LOG_MAX}, err);
+		image->log = true;
+	}
 	return r;
 }
 
@@ -305,7 +333,20 @@ static void stamp(struct image *image)
 		strftime(image->created, sizeof(image->created), "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
-static int publish(const struct image_import *import, const char *from, struct image *image)
+/* What is published has to be said before a version appears: else the newest would count. */
+static int know_history(const struct image_import *import, struct image_history *ret)
+{
+	int r = image_files_history(import->directory, import->name, ret);
+
+	if (r == -EBADMSG) {
+		*ret = (struct image_history){0};
+		r = 0;
+	}
+	return r < 0 ? r : image_files_keep_history(import->directory, import->name, ret);
+}
+
+static int settle(const struct image_import *import, const char *from, struct image *image,
+		  struct image_history *ret_history)
 {
 	_cleanup_free_ char *manifest = NULL;
 	char home[PATH_MAX], to[PATH_MAX], number[16];
@@ -313,6 +354,8 @@ static int publish(const struct image_import *import, const char *from, struct i
 
 	if (r == 0)
 		r = fs_mkdir_p(home, 0700);
+	if (r == 0)
+		r = know_history(import, ret_history);
 	if (r == 0)
 		r = next_version(home, &image->version);
 	if (r < 0)
@@ -327,15 +370,34 @@ static int publish(const struct image_import *import, const char *from, struct i
 		r = write_text(home, "last-version", number);
 	if (r == 0)
 		r = fs_path(to, sizeof(to), "%s/%u", home, image->version);
+	if (r == 0 && rename(from, to) < 0)
+		r = -errno;
+	return r;
+}
+
+static int publish(const struct image_import *import, struct image *image, struct image_history *history,
+		   struct error *err)
+{
+	int r = image_files_sync(import->directory, import->name);
+
+	if (r == 0 && import->publish) {
+		image_history_publish(history, image->version);
+		r = image_files_keep_history(import->directory, import->name, history);
+	}
 	if (r < 0)
-		return r;
-	return rename(from, to) < 0 ? -errno : 0;
+		return error_set_errno(err, r,
+				       "image %s:%u is there but not published: make sure that %s can be written, then "
+				       "`hotdesk image publish %s:%u`",
+				       image->name, image->version, import->directory, image->name, image->version);
+	image->published = import->publish;
+	return 0;
 }
 
 int image_import_run(struct image_import *import, struct error *err)
 {
 	_cleanup_free_ struct image *image = calloc(1, sizeof(*image));
 	_cleanup_(remove_treep) char directory[PATH_MAX] = "";
+	struct image_history history = {0};
 	char path[PATH_MAX];
 	int r;
 
@@ -349,13 +411,16 @@ int image_import_run(struct image_import *import, struct error *err)
 	r = copy_disk(import, directory, image, err);
 	if (r == 0)
 		r = copy_boot(import, directory, image, err);
+	if (r == 0)
+		r = copy_origin(import, directory, image, err);
 	if (r < 0)
 		return r;
-	r = publish(import, directory, image);
+	r = settle(import, directory, image, &history);
 	if (r < 0)
 		return copy_failed(err, r, "manifest", import->directory);
 	directory[0] = '\0';
+	r = publish(import, image, &history, err);
 	import->percent = 100;
 	import->result = steal_ptr(image);
-	return 0;
+	return r;
 }

@@ -15,12 +15,18 @@ struct image_import {
 	const char *directory; /* of all images */
 	const char *name, *append;
 	int disk, kernel, initrd; /* kernel and initrd: both or -1 */
-	atomic_uint percent;      /* of the copy, for whoever watches */
-	const struct jobs *jobs;  /* ends early when these stop; may be NULL */
-	struct image *result;     /* the caller's (free) */
+	int recipe, log;          /* kept as `recipe` and build.log; -1: none */
+	const char *recipe_name;  /* where there is a recipe */
+	bool publish;
+	atomic_uint percent;     /* of the copy, for whoever watches */
+	const struct jobs *jobs; /* ends early when these stop; may be NULL */
+	struct image *result;    /* the caller's (free) */
 };
 
-/* 0, or negative errno with err's text for the person who imports. */
+/*
+ * 0, or negative errno with err's text for the person who imports. A result in spite of an error: the version is there,
+ * but could not be published.
+ */
 int image_import_run(struct image_import *import, struct error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "host/image_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,12 +35,37 @@ const struct image *image_store_first(const struct image_store *store)
 
 const struct image *image_store_find(const struct image_store *store, const char *name, uint32_t version)
 {
-	const struct image *found = NULL;
+	for (const struct image *at = store->images; at; at = at->next)
+		if (strcmp(at->name, name) == 0 && (version == 0 ? at->published : at->version == version))
+			return at;
+	return NULL;
+}
+
+const struct image *image_store_newest(const struct image_store *store, const char *name)
+{
+	const struct image *newest = NULL;
 
 	for (const struct image *at = store->images; at; at = at->next)
-		if (strcmp(at->name, name) == 0 && (version == 0 || at->version == version))
-			found = at;
-	return found;
+		if (strcmp(at->name, name) == 0)
+			newest = at;
+	return newest;
+}
+
+bool image_store_is_kept(const struct image_store *store, const char *name, uint32_t version)
+{
+	const struct image *image = image_store_find(store, name, version);
+	bool others = false;
+
+	for (const struct image *at = store->images; at; at = at->next)
+		others |= at != image && strcmp(at->name, name) == 0;
+	return image && image->published && others;
+}
+
+void image_store_publish(struct image_store *store, const char *name, uint32_t version)
+{
+	for (struct image *at = store->images; at; at = at->next)
+		if (strcmp(at->name, name) == 0)
+			at->published = at->version == version;
 }
 
 static int compare(const struct image *a, const struct image *b)
@@ -57,6 +83,8 @@ void image_store_add(struct image_store *store, struct image *image)
 		at = &(*at)->next;
 	image->next = *at;
 	*at = image;
+	if (image->published)
+		image_store_publish(store, image->name, image->version);
 }
 
 /* Directories of unfinished or removed images begin with a dot. */
@@ -70,23 +98,6 @@ static void remove_leftover(const struct image_store *store, const char *name)
 		log_warning("cannot remove what is left of an image: %s/%s", store->directory, name);
 }
 
-static int read_manifest(const struct image_store *store, const char *name, const char *version, struct image *ret)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[PATH_MAX], number[16];
-	size_t size = 0;
-	int r = fs_path(path, sizeof(path), "%s/%s/%s/manifest.json", store->directory, name, version);
-
-	if (r == 0)
-		r = fs_read_file(path, IMAGE_MANIFEST_MAX, &text, &size);
-	if (r == 0)
-		r = image_manifest_parse(text, size, ret);
-	if (r < 0)
-		return r;
-	snprintf(number, sizeof(number), "%u", ret->version);
-	return strcmp(ret->name, name) != 0 || strcmp(number, version) != 0 ? -EBADMSG : 0;
-}
-
 static int load_version(struct image_store *store, const char *name, const char *version)
 {
 	struct image *image = calloc(1, sizeof(*image));
@@ -94,12 +105,30 @@ static int load_version(struct image_store *store, const char *name, const char 
 
 	if (!image)
 		return -ENOMEM;
-	r = read_manifest(store, name, version, image);
+	r = image_files_manifest(store->directory, name, version, image);
 	if (r < 0)
 		free(image);
 	else
 		image_store_add(store, image);
 	return r;
+}
+
+static void load_published(struct image_store *store, const char *name)
+{
+	struct image_history history = {0};
+	uint32_t version;
+	int r = image_files_history(store->directory, name, &history);
+
+	if (r < 0) {
+		log_warning("which version of image %s is published cannot be read, so none is: `hotdesk image publish "
+			    "%s:VERSION`: %s",
+			    name, name, strerror(-r));
+		return;
+	}
+	version = image_history_published(&history);
+	if (version != 0 && !image_store_find(store, name, version))
+		log_warning("version %u of image %s is published, but it is not there", version, name);
+	image_store_publish(store, name, version);
 }
 
 static void load_name(struct image_store *store, const char *name)
@@ -121,6 +150,7 @@ static void load_name(struct image_store *store, const char *name)
 			log_warning("image %s/%s is left alone, its manifest cannot be read: %s", path, entry->d_name,
 				    strerror(-r));
 	}
+	load_published(store, name);
 }
 
 int image_store_new(const char *directory, struct image_store **ret, struct error *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The golden images on this machine: STATE_DIR/host/images/NAME/VERSION/{disk.qcow2,vmlinux,initrd,manifest.json}, each
- * version immutable. The newest one of a name is published. The list is kept in memory: asking never touches the disk.
+ * The golden images on this machine: STATE_DIR/host/images/NAME/VERSION/{disk.qcow2,vmlinux,initrd,recipe,build.log,
+ * manifest.json}, each version immutable, and NAME/published (image_history.h). The list is kept in memory: asking
+ * never touches the disk.
  */
 #ifndef HOST_IMAGE_STORE_H
 #define HOST_IMAGE_STORE_H
@@ -22,11 +23,18 @@ const char *image_store_directory(const struct image_store *store);
 
 /* version 0: the published one. NULL: there is none. Borrowed. */
 const struct image *image_store_find(const struct image_store *store, const char *name, uint32_t version);
+/* The one with the highest number; NULL: there is none. Borrowed. */
+const struct image *image_store_newest(const struct image_store *store, const char *name);
+/* Published while there are others: one of those has to be published before this one can go. */
+bool image_store_is_kept(const struct image_store *store, const char *name, uint32_t version);
 /* All images, by name and version. Borrowed. */
 const struct image *image_store_first(const struct image_store *store);
 
-/* Takes over an image that image_import_run put there. */
+/* Takes over an image that image_import_run put there; where it is published, no other one is from now on. */
 void image_store_add(struct image_store *store, struct image *image);
+
+/* Notes which version is published on disk; one that is not there: none. */
+void image_store_publish(struct image_store *store, const char *name, uint32_t version);
 
 /*
  * Takes one version (0: all) out of the list and renames its directory to one that means nothing; *ret (the caller's,

@@ -212,7 +212,7 @@ static int method_show(sd_bus_message *call, void *userdata, sd_bus_error *ret_e
 static const sd_bus_vtable host_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("ImageImport", "shbhhs", "u", service_image_import, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ImageImport", "ssah", "u", service_image_import, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ImageList", "", "s", service_image_list, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ImageDelete", "su", "", service_image_delete, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetDesired", "ts", "", method_set_desired, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -65,6 +65,9 @@ static void good_words_become_json(void **state)
 	assert_parses(
 	    "image import tiny d --kernel k --initrd=i --append console=ttyS0",
 	    "{\"name\":\"tiny\",\"file\":\"d\",\"kernel\":\"k\",\"initrd\":\"i\",\"append\":\"console=ttyS0\"}");
+	assert_parses("image import tiny d --recipe r --recipe-name mine.conf --log l --no-publish",
+		      "{\"name\":\"tiny\",\"file\":\"d\",\"recipe\":\"r\",\"recipe-name\":\"mine.conf\",\"log\":\"l\","
+		      "\"no-publish\":\"yes\"}");
 	assert_parses("image delete tiny:12", "{\"name\":\"tiny:12\"}");
 	assert_parses(
 	    "pool create office image=tiny memory=2G keyboard=de(nodeadkeys)",
@@ -92,6 +95,9 @@ static void bad_words_are_named(void **state)
 	assert_refused("image import tiny d --kernel k", "--kernel needs --initrd");
 	assert_refused("image import tiny d --initrd k", "--initrd needs --kernel");
 	assert_refused("image import tiny d --append x", "--append needs --kernel");
+	assert_refused("image import tiny d --recipe r", "--recipe needs --recipe-name");
+	assert_refused("image import tiny d --recipe-name r", "--recipe-name needs --recipe");
+	assert_refused("image import tiny d --no-publish=1", "takes no value");
 	assert_refused("image import tiny d --kernel", "--kernel needs a value");
 	assert_refused("image import tiny d --kernal k", "did you mean --kernel?");
 	assert_refused("image delete tiny:", "NAME:VERSION");
@@ -181,7 +187,8 @@ static void usages_read_as_typed(void **state)
 	(void)state;
 	assert_string_equal(create, "hotdesk pool create NAME image=IMAGE [KEY=VALUE]...");
 	assert_string_equal(entitle, "hotdesk pool entitle NAME --user USER | --group GROUP");
-	assert_string_equal(import, "hotdesk image import NAME FILE [--kernel FILE] [--initrd FILE] [--append TEXT]");
+	assert_string_equal(import, "hotdesk image import NAME FILE [--kernel FILE] [--initrd FILE] [--append TEXT] "
+				    "[--recipe FILE] [--recipe-name NAME] [--log FILE] [--no-publish]");
 	assert_non_null(strstr(keys, "min-spare=0..1000"));
 	assert_non_null(strstr(list, "session kill"));
 	assert_null(strstr(list, "pool"));

@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "host/image_history.h"
 #include "host/image_import.h"
 #include "host/image_store.h"
 #include "host/overlay.h"
@@ -56,18 +57,31 @@ static int world_teardown(void **state)
 	return 0;
 }
 
-static int import(struct world *world, int disk, int kernel, int initrd, struct image **ret, struct error *err)
+static struct image_import work_of(const struct world *world)
 {
-	struct image_import work = {
+	return (struct image_import){
 	    .directory = world->images,
 	    .name = "tiny",
 	    .append = "",
-	    .disk = disk,
-	    .kernel = kernel,
-	    .initrd = initrd,
+	    .recipe_name = "",
+	    .disk = world->disk,
+	    .kernel = -1,
+	    .initrd = -1,
+	    .recipe = -1,
+	    .log = -1,
+	    .publish = true,
 	};
-	int r = image_import_run(&work, err);
+}
 
+static int import(struct world *world, int disk, int kernel, int initrd, struct image **ret, struct error *err)
+{
+	struct image_import work = work_of(world);
+	int r;
+
+	work.disk = disk;
+	work.kernel = kernel;
+	work.initrd = initrd;
+	r = image_import_run(&work, err);
 	*ret = work.result;
 	return r;
 }
@@ -84,29 +98,174 @@ static unsigned entries(const char *path)
 	return n;
 }
 
-static void versions_count_up_and_the_newest_is_published(void **state)
+static void put(struct world *world, const char *name, const char *text)
+{
+	char path[128];
+
+	assert_int_equal(fs_path(path, sizeof(path), "%s/%s", world->images, name), 0);
+	assert_int_equal(fs_write_atomic(path, text, strlen(text), 0600), 0);
+}
+
+static void assert_file(struct world *world, const char *name, const char *text)
+{
+	_cleanup_free_ char *there = NULL;
+	char path[128];
+
+	assert_int_equal(fs_path(path, sizeof(path), "%s/%s", world->images, name), 0);
+	assert_int_equal(fs_read_file(path, 4096, &there, NULL), 0);
+	assert_string_equal(there, text);
+}
+
+static void import_good(struct world *world, bool publish, uint32_t version)
+{
+	struct image_import work = work_of(world);
+	struct error err = {0};
+
+	work.publish = publish;
+	if (image_import_run(&work, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(work.result->version, version);
+	assert_int_equal(work.result->published, publish);
+	free(work.result);
+}
+
+/* As a host that is started on this directory sees it; 0: none. */
+static uint32_t published(struct world *world)
+{
+	struct image_store *store = NULL;
+	const struct image *image;
+	struct error err = {0};
+	uint32_t version;
+
+	assert_int_equal(image_store_new(world->images, &store, &err), 0);
+	image = image_store_find(store, "tiny", 0);
+	version = image ? image->version : 0;
+	image_store_free(store);
+	return version;
+}
+
+static void versions_count_up_and_an_import_publishes(void **state)
 {
 	struct world *world = *state;
 	struct image_store *store = NULL;
 	struct error err = {0};
-	char *removed = NULL;
 
-	for (unsigned i = 1; i <= 3; i++) {
-		struct image *image;
-
-		assert_int_equal(import(world, world->disk, -1, -1, &image, &err), 0);
-		assert_int_equal(image->version, i);
-		free(image);
-	}
+	for (uint32_t i = 1; i <= 3; i++)
+		import_good(world, true, i);
 	assert_int_equal(image_store_new(world->images, &store, &err), 0);
 	assert_int_equal(image_store_find(store, "tiny", 0)->version, 3);
 	assert_int_equal(image_store_find(store, "tiny", 2)->version, 2);
 	assert_null(image_store_find(store, "other", 0));
-	assert_int_equal(image_store_remove(store, "tiny", 3, &removed), 0);
-	assert_int_equal(image_store_find(store, "tiny", 0)->version, 2);
-	free(removed);
-	assert_int_equal(image_store_remove(store, "tiny", 3, &removed), -ENOENT);
 	image_store_free(store);
+	assert_file(world, "tiny/published", "1\n2\n3\n");
+}
+
+static void an_import_need_not_publish(void **state)
+{
+	struct world *world = *state;
+
+	import_good(world, false, 1);
+	assert_int_equal(published(world), 0);
+	import_good(world, true, 2);
+	import_good(world, false, 3);
+	assert_int_equal(published(world), 2);
+	assert_file(world, "tiny/published", "2\n");
+}
+
+static void without_a_pointer_the_newest_counts_as_published(void **state)
+{
+	struct world *world = *state;
+	char path[128];
+
+	for (uint32_t i = 1; i <= 2; i++)
+		import_good(world, true, i);
+	snprintf(path, sizeof(path), "%s/tiny/published", world->images);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(published(world), 2);
+	/* It goes on to be, though a newer one comes. */
+	import_good(world, false, 3);
+	assert_int_equal(published(world), 2);
+	assert_file(world, "tiny/published", "1\n2\n");
+}
+
+static void a_damaged_pointer_publishes_nothing_until_the_next_one(void **state)
+{
+	struct world *world = *state;
+
+	import_good(world, true, 1);
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const damaged[] = {"1", "1\n1\n", "0\n", "+1\n"};
+
+		put(world, "tiny/published", damaged[i]);
+		assert_int_equal(published(world), 0);
+	}
+	put(world, "tiny/published", "1\n9\n");
+	assert_int_equal(published(world), 0);
+	put(world, "tiny/published", "x");
+	import_good(world, true, 2);
+	assert_int_equal(published(world), 2);
+}
+
+static int file_with(struct world *world, const char *text)
+{
+	int fd = open(world->directory, O_TMPFILE | O_RDWR, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	return fd;
+}
+
+static void recipe_and_log_are_kept_with_the_version(void **state)
+{
+	struct world *world = *state;
+	struct image_import work = work_of(world);
+	struct image_store *store = NULL;
+	const struct image *image;
+	struct error err = {0};
+
+	work.recipe = file_with(world, "release = bookworm\n");
+	work.log = file_with(world, "0.1 s: built\n");
+	work.recipe_name = "debian-12-icewm";
+	assert_int_equal(image_import_run(&work, &err), 0);
+	free(work.result);
+	assert_file(world, "tiny/1/recipe", "release = bookworm\n");
+	assert_file(world, "tiny/1/build.log", "0.1 s: built\n");
+	assert_int_equal(image_store_new(world->images, &store, &err), 0);
+	image = image_store_find(store, "tiny", 1);
+	assert_string_equal(image->recipe_name, "debian-12-icewm");
+	assert_true(image->log);
+	image_store_free(store);
+	close(work.log);
+	assert_int_equal(ftruncate(work.recipe, (256 << 10) + 1), 0);
+	work.log = -1;
+	work.result = NULL;
+	assert_int_equal(image_import_run(&work, &err), -EFBIG);
+	assert_non_null(strstr(err.text, "256 KiB"));
+	assert_int_equal(entries(world->images), 1);
+	close(work.recipe);
+}
+
+static void the_history_keeps_each_version_once(void **state)
+{
+	char text[IMAGE_HISTORY_TEXT_SIZE];
+	struct image_history history = {0}, again;
+
+	(void)state;
+	assert_int_equal(image_history_published(&history), 0);
+	for (uint32_t i = 1; i <= IMAGE_HISTORY_MAX + 1; i++)
+		image_history_publish(&history, UINT32_MAX - i);
+	assert_int_equal(history.n, IMAGE_HISTORY_MAX);
+	image_history_publish(&history, UINT32_MAX - 5);
+	assert_int_equal(history.n, IMAGE_HISTORY_MAX);
+	assert_int_equal(image_history_published(&history), UINT32_MAX - 5);
+	image_history_format(&history, text);
+	assert_int_equal(image_history_parse(text, &again), 0);
+	assert_memory_equal(&again, &history, sizeof(again));
+	image_history_forget(&again, UINT32_MAX - 5);
+	assert_int_equal(image_history_published(&again), UINT32_MAX - IMAGE_HISTORY_MAX - 1);
+	assert_int_equal(image_history_parse("4294967296\n", &again), -EBADMSG);
+	strcat(text, "1\n");
+	assert_int_equal(image_history_parse(text, &again), -EBADMSG);
 }
 
 static void a_number_is_never_given_twice(void **state)
@@ -228,7 +387,12 @@ static void a_full_disk_is_said_so_and_leaves_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    with_world(versions_count_up_and_the_newest_is_published),
+	    with_world(versions_count_up_and_an_import_publishes),
+	    with_world(an_import_need_not_publish),
+	    with_world(without_a_pointer_the_newest_counts_as_published),
+	    with_world(a_damaged_pointer_publishes_nothing_until_the_next_one),
+	    with_world(recipe_and_log_are_kept_with_the_version),
+	    cmocka_unit_test(the_history_keeps_each_version_once),
 	    with_world(a_number_is_never_given_twice),
 	    with_world(what_a_killed_import_left_is_removed),
 	    with_world(kernel_and_initrd_lie_beside_it),

@@ -121,6 +121,23 @@ def images():
 
 
 @case
+def an_image_can_be_imported_without_publishing_it():
+    recipe = stack.directory / "mine.conf"
+    log = stack.directory / "build.log"
+    recipe.write_text("release = bookworm\n")
+    log.write_text("0.1 s: built\n")
+    said("`hotdesk image publish quiet:1`", "image", "import", "quiet", disk, "--no-publish", "--recipe", recipe,
+         "--recipe-name", "mine.conf", "--log", log)
+    row, = stack.json("image", "show", "quiet")["versions"]
+    assert (row["published"], row["recipe_name"], row["log"]) == (False, "mine.conf", True), row
+    said("image quiet:2 is imported and published", "image", "import", "quiet", disk)
+    assert [row["published"] for row in stack.json("image", "show", "quiet")["versions"]] == [False, True]
+    refused(1, "`hotdesk image rollback quiet`", "image", "delete", "quiet:2")
+    said("image quiet is deleted", "image", "delete", "quiet")
+    refused(2, "--recipe needs --recipe-name", "image", "import", "quiet", disk, "--recipe", recipe)
+
+
+@case
 def bad_images_are_refused():
     before = stack.json("image", "list")
     foreign = stack.directory / "foreign.qcow2"

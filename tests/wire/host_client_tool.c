@@ -121,8 +121,19 @@ static int import(struct host_client *client, char **save, struct pending *pendi
 	_cleanup_close_ int kernel = open_named(strtok_r(NULL, " ", save));
 	_cleanup_close_ int initrd = open_named(strtok_r(NULL, " ", save));
 
-	return name && disk >= 0 ? host_client_image_import(client, name, disk, kernel, initrd, "", done, pending)
-				 : -EINVAL;
+	const struct host_image_import import = {
+	    .name = name,
+	    .append = "",
+	    .recipe_name = "",
+	    .disk = disk,
+	    .kernel = kernel,
+	    .initrd = initrd,
+	    .recipe = -1,
+	    .log = -1,
+	    .publish = true,
+	};
+
+	return name && disk >= 0 ? host_client_image_import(client, &import, done, pending) : -EINVAL;
 }
 
 static int want(struct host_client *client, char **save, struct pending *pending)
