@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 
 from case import Skip, eventually
 
@@ -25,7 +26,8 @@ class Qemu:
         self.directory.mkdir()
         self.log = self.directory / "log"
         with open(self.log, "w") as log:
-            extra = ("-L", environment["HOTDESK_QEMU_DATA"]) if environment else ()
+            data = pathlib.Path(environment["HOTDESK_QEMU_DATA"]) if environment else None
+            extra = ("-L", str(data / "qemu"), "-L", str(data / "seabios")) if data else ()
             self.process = subprocess.Popen(
                 [binary, *MACHINE, *extra, "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
@@ -95,46 +97,86 @@ def _version(binary):
     return int(found.group(1)) if found else 0
 
 
-def _unpack(directory, packages):
-    downloads = directory / "debs"
-    downloads.mkdir(parents=True)
-    done = subprocess.run(["apt-get", "download", *packages], cwd=downloads, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Skip(f"QEMU 10 is in apt's lists but cannot be fetched: {done.stderr.strip().splitlines()[-1:]}")
-    for package in downloads.iterdir():
-        subprocess.run(["dpkg-deb", "-x", package, directory / "root"], check=True)
+def _cache():
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", "/root"), ".cache")
+    return pathlib.Path(os.environ.get("HOTDESK_CACHE") or os.path.join(home, "hotdesk"))
 
 
-def _backports():
-    """The packages of the first QEMU of at least 10 that apt knows, with those it needs and this machine lacks."""
-    listed = subprocess.run(["apt-cache", "madison", "qemu-system-x86"], capture_output=True, text=True, check=False)
-    for line in listed.stdout.splitlines():
-        version = line.split("|")[1].strip()
-        if int(re.match(r"(?:\d+:)?(\d+)", version).group(1)) >= 10:
-            names = ("qemu-system-x86", "qemu-system-common", "qemu-system-modules-opengl", "qemu-system-data")
-            wanted = [f"{name}={version}" for name in names]
-            plan = subprocess.run(["apt-get", "install", "--simulate", "--no-install-recommends", *wanted],
-                                  capture_output=True, text=True, check=False)
-            return [f"{match.group(1)}={match.group(2)}"
-                    for match in re.finditer(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", plan.stdout, re.MULTILINE)]
-    return []
+class PrivateApt:
+    """The machine's own Debian 12 with its backports, in lists apart: the system's apt and packages stay as they are."""
+
+    SUITES = ("bookworm", "bookworm-backports")
+    # A network that is not there is not waited for.
+    OPTIONS = {"APT::Sandbox::User": "root", "Acquire::Retries": "0", "Acquire::http::Timeout": "20",
+               "Acquire::Languages": "none", "Dir::Etc::SourceParts": "-"}
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        for name in ("lists/partial", "cache/archives/partial"):
+            (self.directory / name).mkdir(parents=True)
+        sources = self.directory / "sources.list"
+        sources.write_text("".join(f"deb {self._archive()} {suite} main\n" for suite in self.SUITES))
+        options = {**self.OPTIONS, "Dir::Etc::SourceList": sources, "Dir::State::Lists": self.directory / "lists",
+                   "Dir::Cache": self.directory / "cache"}
+        self.options = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+
+    def _archive(self):
+        """Where this machine has Debian 12 from."""
+        listed = subprocess.run(["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"],
+                                capture_output=True, text=True, check=False)
+        for line in listed.stdout.splitlines():
+            release, _, archive = line.partition(" ")
+            if release == self.SUITES[0]:
+                return archive
+        raise Skip(f"QEMU 10 is not installed, and no apt source of this machine names {self.SUITES[0]}")
+
+    def get(self, *arguments, patience=120):
+        """What apt-get says; Skip when it cannot."""
+        try:
+            done = subprocess.run(["apt-get", *self.options, *arguments], cwd=self.directory, capture_output=True,
+                                  text=True, check=False, timeout=patience)
+        except subprocess.TimeoutExpired:
+            raise Skip(f"{self.SUITES[-1]} did not answer in {patience} s") from None
+        lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W: Failed"))]
+        if done.returncode != 0 or lines:
+            raise Skip(f"QEMU 10 cannot be had from {self.SUITES[-1]}: {' '.join(lines[:1])}")
+        return done.stdout
+
+    def unpack(self, target, *packages):
+        """The packages of the backports, with those they need and this machine lacks, below target."""
+        self.get("update")
+        plan = self.get("install", "--simulate", "--no-install-recommends", "-t", self.SUITES[-1], *packages)
+        wanted = re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", plan, re.MULTILINE)
+        self.get("download", *(f"{name}={version}" for name, version in wanted))
+        for package in self.directory.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", package, target], check=True)
 
 
-@contextlib.contextmanager
-def qemu_10(directory):
-    """(binary, environment) of a QEMU of at least 10: the installed one, or one unpacked from where apt finds it."""
+def _unpacked():
+    """The directory of an unpacked QEMU 10; kept in the cache, whole or not at all."""
+    kept = _cache() / "qemu-10"
+    if not (kept / "usr/bin/qemu-system-x86_64").exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="qemu-10-", dir=kept.parent) as work:
+            root = pathlib.Path(work) / "root"
+            root.mkdir()
+            PrivateApt(pathlib.Path(work) / "apt").unpack(root, "qemu-system-x86", "qemu-system-modules-opengl")
+            shutil.rmtree(kept, ignore_errors=True)
+            root.rename(kept)
+    return kept
+
+
+def qemu_10():
+    """(binary, environment) of a QEMU of at least 10: the installed one, or that of Debian 12's backports, unpacked."""
     if _version("qemu-system-x86_64") >= 10:
-        yield "qemu-system-x86_64", None
-        return
-    packages = _backports()
-    if not packages:
-        raise Skip("QEMU 10 is neither installed nor in apt's lists (bookworm-backports is not configured)")
-    root = pathlib.Path(directory) / "root"
-    _unpack(pathlib.Path(directory), packages)
+        return "qemu-system-x86_64", None
+    if not shutil.which("apt-get"):
+        raise Skip("QEMU 10 is not installed, and there is no apt to have it from")
+    root = _unpacked()
     libraries = root / "usr/lib/x86_64-linux-gnu"
     environment = {**os.environ, "LD_LIBRARY_PATH": f"{libraries}:{libraries}/pulseaudio",
-                   "QEMU_MODULE_DIR": str(libraries / "qemu"), "HOTDESK_QEMU_DATA": str(root / "usr/share/qemu")}
+                   "QEMU_MODULE_DIR": str(libraries / "qemu"), "HOTDESK_QEMU_DATA": str(root / "usr/share")}
     binary = str(root / "usr/bin/qemu-system-x86_64")
     if subprocess.run([binary, "--version"], env=environment, capture_output=True, check=False).returncode != 0:
         raise Skip("the unpacked QEMU 10 does not start here")
-    yield binary, environment
+    return binary, environment

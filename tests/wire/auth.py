@@ -14,6 +14,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from case import Skip, case, eventually, main
 from harness import BIN, hash_password, process_alive
+from own_mounts import own_mounts
 
 OK, DENIED, EXPIRED, LOCKED, NOT_PERMITTED, BUSY, FAILED = range(7)
 INCORRECT = "Login incorrect: check the user name and password, then try again."
@@ -33,14 +34,6 @@ ACCOUNTS = (
 )
 
 work = None
-
-
-def private_namespace():
-    """Runs this script again in a mount namespace of its own, where /etc may be covered."""
-    if os.environ.get("HOTDESK_TEST_NAMESPACE") or os.geteuid() != 0:
-        return
-    environment = {**os.environ, "HOTDESK_TEST_NAMESPACE": "1"}
-    os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv], environment)
 
 
 def setup():
@@ -75,7 +68,7 @@ def teardown():
 
 
 class Auth:
-    def __init__(self, service, **keys):
+    def __init__(self, service, environment=None, **keys):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="serve-", dir=work))
         os.chmod(self.directory, 0o755)
         (self.directory / "auth").mkdir()
@@ -88,7 +81,7 @@ class Auth:
                         + "".join(f"{key} = {value}\n" for key, value in keys.items()))
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([BIN / "hotdesk-auth", "--config", conf], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log, env={**os.environ, **(environment or {})})
         eventually(lambda: self.socket.exists() or self.process.poll() is not None, "hotdesk-auth serves")
         assert self.process.poll() is None, self.log.read_text()
 
@@ -142,8 +135,8 @@ class Auth:
 
 
 @contextlib.contextmanager
-def serving(service=UNIX, **keys):
-    auth = Auth(service, **keys)
+def serving(service=UNIX, environment=None, **keys):
+    auth = Auth(service, environment, **keys)
     try:
         yield auth
     except BaseException:
@@ -294,7 +287,11 @@ def attempt_that_crashes_costs_one_login():
 
 @case
 def service_that_is_missing():
-    with serving(pam_service="hotdesk") as auth:
+    # libpam 1.5.2 loses memory of its own when pam_start fails.
+    suppressions = work / "libpam.supp"
+    suppressions.write_text("leak:libpam.so\n")
+    with serving(environment={"LSAN_OPTIONS": f"suppressions={suppressions}:print_suppressions=0"},
+                 pam_service="hotdesk") as auth:
         (auth.directory / "hotdesk").rename(auth.directory / "elsewhere")
         answer = auth.ask("alice", PASSWORD)
         assert answer["result"] in (DENIED, FAILED), answer
@@ -324,5 +321,5 @@ def nothing_is_left_of_attempts():
 
 
 if __name__ == "__main__":
-    private_namespace()
+    own_mounts()
     main(setup, teardown)

@@ -671,8 +671,8 @@ def a_real_qemu():
 
 @case
 def a_real_qemu_10_with_shared_memory():
-    with qemu_10(work / "qemu10") as (binary, environment):
-        real(Qemu(binary, work / "real10", environment), True)
+    binary, environment = qemu_10()
+    real(Qemu(binary, work / "real10", environment), True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
 from harness import BIN, PROGRAMS, Stack  # noqa: E402
+from own_mounts import own_mounts  # noqa: E402
 
 USERS = {"alice": "wonder", "bob": "builder", "carol": "chorus", "dave": "diver", "erin": "eager", "frank": "stranger",
          "root": "toor"}
@@ -30,14 +31,6 @@ disk = None
 pids = {}
 kept = None         # alice's desktop, which nothing may touch
 mounts = []
-
-
-def own_mounts():
-    """Runs this script again in a mount namespace of its own, so that small disks end with it."""
-    if os.environ.get("HOTDESK_TEST_NAMESPACE") or os.geteuid() != 0:
-        return
-    environment = {**os.environ, "HOTDESK_TEST_NAMESPACE": "1"}
-    os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv], environment)
 
 
 def small_disk(program, size):

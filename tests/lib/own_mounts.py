@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mount namespace for a whole test script: what it mounts ends with it and is seen by nobody else.
+
+    if __name__ == "__main__":
+        own_mounts()
+        main(setup, teardown)
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+MARK = "HOTDESK_TEST_NAMESPACE"
+
+
+def _root_is_mount_point():
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split()[4] == "/" for line in lines)
+
+
+def _is_seen_by_others():
+    """Whether a mount in a namespace with unchanged propagation reaches the first process's namespace."""
+    with tempfile.TemporaryDirectory(prefix="hotdesk-mount-") as probe:
+        script = 'mount --bind "$0" "$0" && ! grep -q "$0" /proc/1/mountinfo; r=$?; umount "$0"; exit $r'
+        done = subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, probe], check=False)
+        return done.returncode != 0
+
+
+def own_mounts():
+    """Runs this script again in a namespace of its own; as another user than root it goes on as it is."""
+    if os.environ.get(MARK) or os.geteuid() != 0:
+        return
+    propagation = "private"
+    if not _root_is_mount_point():
+        # A plain chroot: the propagation of what lies outside cannot be changed, only looked at.
+        propagation = "unchanged"
+        if _is_seen_by_others():
+            script = pathlib.Path(sys.argv[0])
+            print(f"skipped {script.parent.name}/{script.stem}: mounts would be seen outside of this chroot; make its"
+                  " root a mount point first (mount --bind DIR DIR)")
+            sys.exit(0)
+    os.execvpe("unshare", ["unshare", "--mount", "--propagation", propagation, sys.executable, *sys.argv],
+               {**os.environ, MARK: "1"})
