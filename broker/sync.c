@@ -135,6 +135,14 @@ static void sent(int r, struct json_object *json, int fd, const struct error *er
 	}
 }
 
+/* From now on the host may have begun with what it had nothing of: whoever waits for its absence must hear it anew. */
+static void forget_absence(struct broker *broker)
+{
+	for (struct desktop *at = desktops_first(broker->desktops); at; at = at->next)
+		if (at->state == DESKTOP_ABSENT && strcmp(desired_state(at), "running") == 0)
+			at->state = DESKTOP_UNKNOWN;
+}
+
 static int send_desired(struct host_sync *sync)
 {
 	struct json_object *desired = NULL;
@@ -145,6 +153,8 @@ static int send_desired(struct host_sync *sync)
 		r = make_desired(sync, &desired);
 	if (r >= 0)
 		r = host_client_set_desired(sync->broker->host, generation, desired, sent, sync);
+	if (r >= 0)
+		forget_absence(sync->broker);
 	json_object_put(desired);
 	return r;
 }
