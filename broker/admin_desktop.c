@@ -22,6 +22,7 @@ static void add_view(struct broker *broker, struct json_object *object, const st
 	json_add_text(object, "state", view.state);
 	json_add_number(object, "progress", view.progress);
 	json_add_text(object, "reason", view.reason[0] ? view.reason : row->reason);
+	json_add_text(object, "warning", view.warning);
 	json_add_text(object, "agent", view.agent);
 	json_add_number(object, "viewers", view.viewers);
 	json_add_number(object, "boot", view.boot);

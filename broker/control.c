@@ -137,6 +137,7 @@ int broker_desktop_view(struct broker *broker, const char *id, struct desktop_vi
 	view.progress = desktop->progress;
 	reason = desktop->row.reason[0] ? desktop->row.reason : desktop->reason;
 	snprintf(view.reason, sizeof(view.reason), "%s", reason);
+	memcpy(view.warning, desktop->warning, sizeof(view.warning));
 	memcpy(view.agent, desktop->agent, sizeof(view.agent));
 	view.viewers = desktop->n_viewers;
 	view.boot = desktop->boot;

@@ -53,12 +53,13 @@ void broker_pools_changed(struct broker *broker);
 
 /* What runs, beside the desktop's row. */
 struct desktop_view {
-	const char *state;            /* host_api.h's words, or "unknown" while the host is away */
-	uint32_t progress;            /* 0..100 */
-	char reason[STORE_TEXT_SIZE]; /* "" where none */
-	char agent[33];               /* version of the guest's agent, "" while none answered */
-	uint32_t viewers;             /* connected now */
-	uint32_t boot;                /* counts its starts */
+	const char *state;             /* host_api.h's words, or "unknown" while the host is away */
+	uint32_t progress;             /* 0..100 */
+	char reason[STORE_TEXT_SIZE];  /* "" where none */
+	char warning[STORE_TEXT_SIZE]; /* what it has to do without, "" where nothing */
+	char agent[33];                /* version of the guest's agent, "" while none answered */
+	uint32_t viewers;              /* connected now */
+	uint32_t boot;                 /* counts its starts */
 };
 
 /* -ENOENT: no such desktop. */

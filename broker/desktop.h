@@ -21,7 +21,7 @@ struct desktop {
 	struct session_row session; /* id 0: none open */
 	enum desktop_state state;
 	uint32_t progress, boot;
-	char reason[STORE_TEXT_SIZE];
+	char reason[STORE_TEXT_SIZE], warning[STORE_TEXT_SIZE];
 	char agent[33];
 	uint32_t n_viewers;     /* their processes live */
 	uint64_t ready_since;   /* CLOCK_MONOTONIC, us */

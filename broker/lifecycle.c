@@ -268,6 +268,7 @@ void lifecycle_report(struct desktop *desktop, const struct report *report)
 	desktop->progress = report->progress;
 	desktop->boot = report->boot;
 	snprintf(desktop->reason, sizeof(desktop->reason), "%s", report->reason);
+	memcpy(desktop->warning, report->warning, sizeof(desktop->warning));
 	snprintf(desktop->agent, sizeof(desktop->agent), "%s", report->agent);
 	keep_version(desktop, report->image_version);
 	if (changed) {

@@ -77,6 +77,7 @@ int report_parse(struct json_object *json, struct report *ret)
 	report.image_version = number_of(json, "image_version", UINT32_MAX);
 	report.boot = number_of(json, "boot", UINT32_MAX);
 	snprintf(report.reason, sizeof(report.reason), "%s", text_of(json, "reason"));
+	snprintf(report.warning, sizeof(report.warning), "%s", text_of(json, "warning"));
 	read_agent(json, &report);
 	*ret = report;
 	return 0;

@@ -28,7 +28,7 @@ struct report {
 	uint32_t progress;      /* 0..100 */
 	uint32_t image_version; /* 0: not told */
 	uint32_t boot;
-	char reason[STORE_TEXT_SIZE];
+	char reason[STORE_TEXT_SIZE], warning[STORE_TEXT_SIZE];
 	char agent[33];
 };
 

@@ -9,11 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define NO_NAT                                                                                                         \
-	"network = nat cannot be had on this machine: hotdesk-spawn could not load its nftables table; the desktop "   \
-	"has "                                                                                                         \
-	"no network"
-
 struct start {
 	struct vm *vm;
 	struct vm_files files;
@@ -218,7 +213,9 @@ static void nat_asked(int r, const struct spawn_reply *reply, int pidfd, const s
 	}
 	nat = (reply->flags & SPAWN_FLAG_NAT) != 0;
 	if (!nat) {
-		snprintf(vm->warning, sizeof(vm->warning), "%s", NO_NAT);
+		snprintf(vm->warning, sizeof(vm->warning),
+			 "network = nat cannot be had on this machine and the desktop has no network: %.*s",
+			 (int)sizeof(reply->text), reply->text);
 		log_warning("desktop %s: %s", vm->record.id, vm->warning);
 	}
 	launch(start, nat);

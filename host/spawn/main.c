@@ -125,18 +125,22 @@ static void prepare_root(struct spawn_settings *settings)
 {
 	struct error err = {0};
 
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		snprintf(settings->no_nat, sizeof(settings->no_nat), "hotdesk-spawn runs without root");
 		return;
+	}
 	settings->flags |= SPAWN_FLAG_ROOT;
 	settings->kvm_group = kvm_group();
 	settings->namespaces = child_can_unshare();
 	if (!settings->namespaces)
 		log_warning(
 		    "viewers run in this machine's network namespace: the kernel or this container allows no other");
-	if (nat_load(settings->vm_uid_first, settings->vm_uid_first + settings->vm_uid_count - 1, &err) < 0)
-		log_warning("desktops get no network: %s", err.text);
-	else
+	if (nat_load(settings->vm_uid_first, settings->vm_uid_first + settings->vm_uid_count - 1, &err) == 0) {
 		settings->flags |= SPAWN_FLAG_NAT;
+		return;
+	}
+	log_warning("desktops get no network: %s", err.text);
+	snprintf(settings->no_nat, sizeof(settings->no_nat), "%.255s", err.text);
 }
 
 static int run(const struct spawn_settings *settings, struct error *err)

@@ -236,6 +236,7 @@ static int handle_request(struct spawn_server *server, uid_t uid, struct spawn_r
 		handle_signal(server, request, reply);
 		return -1;
 	case SPAWN_STATUS:
+		memcpy(reply->text, server->settings.no_nat, sizeof(reply->text));
 		return -1;
 	default:
 		reply_error(reply, -EINVAL, "unknown request");

@@ -4,6 +4,7 @@
 #define SPAWN_SERVER_H
 
 #include "common/error.h"
+#include "host/spawn/spawn_api.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,9 +16,10 @@ struct spawn_settings {
 	uid_t host_uid, broker_uid;
 	uid_t vm_uid_first;
 	uint32_t vm_uid_count;
-	gid_t kvm_group; /* of /dev/kvm, 0: none */
-	bool namespaces; /* children can get their own */
-	uint32_t flags;  /* SPAWN_FLAG_*, as STATUS answers */
+	gid_t kvm_group;             /* of /dev/kvm, 0: none */
+	bool namespaces;             /* children can get their own */
+	uint32_t flags;              /* SPAWN_FLAG_*, as STATUS answers */
+	char no_nat[SPAWN_TEXT_MAX]; /* why SPAWN_FLAG_NAT is not among them */
 };
 
 struct spawn_server;

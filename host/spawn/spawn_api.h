@@ -14,6 +14,7 @@
 #define SPAWN_FDS_MAX 24
 #define SPAWN_SLOTS_MAX 20000
 #define SPAWN_TAG_MAX 64
+#define SPAWN_TEXT_MAX 256
 
 enum spawn_kind {
 	SPAWN_QEMU,    /* asked by host: /usr/bin/qemu-system-x86_64 */
@@ -26,7 +27,7 @@ enum spawn_op {
 	SPAWN_START = 1, /* kind, slot, tag, args, fds -> pid and a pidfd. -EEXIST while the slot's process lives */
 	SPAWN_GET,       /* kind, slot -> pid, tag and a pidfd of the live process, or -ESRCH */
 	SPAWN_SIGNAL,    /* kind, slot, signal (SIGTERM or SIGKILL) */
-	SPAWN_STATUS,    /* -> flags */
+	SPAWN_STATUS,    /* -> flags, text: why there is no SPAWN_FLAG_NAT */
 };
 
 /* Flags of the reply to SPAWN_STATUS. */
@@ -51,7 +52,7 @@ struct spawn_reply {
 	int32_t pid;  /* START, GET: one pidfd comes with the message */
 	uint32_t uid; /* what the child runs as */
 	char tag[SPAWN_TAG_MAX];
-	char text[256]; /* the reason of a failure */
+	char text[SPAWN_TEXT_MAX]; /* the reason of a failure */
 };
 
 #endif

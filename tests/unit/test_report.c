@@ -27,7 +27,7 @@ static void whole_report(void **state)
 
 	(void)state;
 	assert_int_equal(parse("{\"id\":\"desk-1\",\"state\":\"stopped\",\"cause\":\"crash\",\"progress\":40,"
-			       "\"image_version\":3,\"boot\":7,\"reason\":\"QEMU died\","
+			       "\"image_version\":3,\"boot\":7,\"reason\":\"QEMU died\",\"warning\":\"no network\","
 			       "\"agent\":{\"version\":\"0.1.0\",\"capabilities\":[]}}",
 			       &report),
 			 0);
@@ -38,6 +38,7 @@ static void whole_report(void **state)
 	assert_int_equal(report.image_version, 3);
 	assert_int_equal(report.boot, 7);
 	assert_string_equal(report.reason, "QEMU died");
+	assert_string_equal(report.warning, "no network");
 	assert_string_equal(report.agent, "0.1.0");
 }
 
