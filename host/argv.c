@@ -111,7 +111,8 @@ static void add_disk(struct words *words)
 	option(words, "-blockdev", "driver=qcow2,node-name=image,file=image-file,read-only=on");
 	option(words, "-blockdev", "driver=file,node-name=overlay-file,filename=/dev/fdset/2,discard=unmap");
 	option(words, "-blockdev", "driver=qcow2,node-name=overlay,file=overlay-file,backing=image,discard=unmap");
-	option(words, "-device", "virtio-blk-pci,id=disk0,drive=overlay");
+	/* A full disk pauses the guest instead of failing its writes: vm_link.c lets it go on. */
+	option(words, "-device", "virtio-blk-pci,id=disk0,drive=overlay,werror=enospc,rerror=report");
 }
 
 static void add_boot(struct words *words, const struct argv_input *input)

@@ -14,7 +14,6 @@
 #define BOOT_USEC (20 * SECOND)   /* half of the progress bar; the guest tells nothing about its own progress */
 #define POWER_USEC (5 * SECOND)   /* a guest that has just begun to boot does not see the power button */
 #define KILL_USEC (2 * SECOND)    /* asked of hotdesk-spawn again */
-#define IO_RETRY_USEC (5 * SECOND)
 
 void vm_wake(struct vm *vm)
 {
@@ -26,7 +25,7 @@ void vm_changed(struct vm *vm)
 	vm->env->changed(vm, vm->env->userdata);
 }
 
-static void tick_soon(struct vm *vm)
+void vm_tick_soon(struct vm *vm)
 {
 	sd_event_source_set_time_relative(vm->tick, SECOND);
 	sd_event_source_set_enabled(vm->tick, SD_EVENT_ONESHOT);
@@ -41,7 +40,7 @@ void vm_set_state(struct vm *vm, enum vm_state state)
 	vm->state = state;
 	vm->since = clock_usec();
 	vm->progress = progress[state];
-	tick_soon(vm);
+	vm_tick_soon(vm);
 	vm_changed(vm);
 	vm_wake(vm);
 }
@@ -259,12 +258,14 @@ static void tick_booting(struct vm *vm)
 	uint64_t age = clock_usec() - vm->since;
 	unsigned progress = 20 + (unsigned)(75 * age / (age + BOOT_USEC));
 
+	if (vm->io_error)
+		return;
 	if (age >= vm->env->ready_usec) {
 		log_warning("desktop %s: no agent has reported, it is shown as it is", vm->record.id);
 		vm->record.ready = true;
 		vm_save(vm);
 		vm_set_state(vm, VM_READY);
-	} else if (progress != vm->progress) {
+	} else if (progress > vm->progress) {
 		vm->progress = progress;
 		vm_changed(vm);
 	}
@@ -296,10 +297,10 @@ static int vm_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	case VM_READY:
 		break;
 	}
-	if (vm->io_error && clock_usec() - vm->since >= IO_RETRY_USEC)
-		vm_continue(vm);
+	if (vm->io_error)
+		vm_retry_disk(vm);
 	if (again)
-		tick_soon(vm);
+		vm_tick_soon(vm);
 	return 0;
 }
 

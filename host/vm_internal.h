@@ -46,7 +46,9 @@ struct vm {
 
 	struct qmp *qmp;
 	bool qmp_up;
-	bool io_error; /* paused until there is room on the disk */
+	bool io_error;     /* paused, or let go on just now, until there is room on the disk */
+	bool io_running;   /* let go on: over when it is not paused again soon */
+	uint64_t io_since; /* of io_running, or of the last attempt */
 	unsigned displays;
 	struct agent_link *link;
 	struct agent_message agent;
@@ -57,6 +59,7 @@ struct vm {
 void vm_wake(struct vm *vm);
 void vm_set_state(struct vm *vm, enum vm_state state);
 void vm_changed(struct vm *vm);
+void vm_tick_soon(struct vm *vm);
 /* The record is written soon. */
 void vm_save(struct vm *vm);
 /* A start that came to nothing; no process is left. */
@@ -77,7 +80,7 @@ int vm_links_up(struct vm *vm);
 void vm_links_down(struct vm *vm);
 void vm_press_power(struct vm *vm);
 void vm_quit(struct vm *vm);
-/* Lets a guest that was paused by a full disk try again. */
-void vm_continue(struct vm *vm);
+/* Each second while io_error: lets the guest try again now and then, and sees that it got through. */
+void vm_retry_disk(struct vm *vm);
 
 #endif

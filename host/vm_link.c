@@ -11,19 +11,61 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define DISK_FULL "The desktop is paused: the disk of this machine is full. It goes on when there is room again."
+#define SECOND UINT64_C(1000000)
+#define IO_RETRY_USEC (3 * SECOND)
+#define IO_STEADY_USEC SECOND /* a guest that goes on repeats its failed writes at once */
 
-static void set_io_error(struct vm *vm, bool error)
+static void continue_guest(struct vm *vm)
 {
-	if (vm->io_error == error)
+	if (vm->qmp)
+		qmp_execute(vm->qmp, "cont", NULL, -1, NULL, NULL);
+}
+
+static void paused_by_disk(struct vm *vm)
+{
+	vm->io_running = false;
+	vm->io_since = clock_usec();
+	if (vm->io_error)
 		return;
-	vm->io_error = error;
-	vm->since = clock_usec();
-	snprintf(vm->record.reason, sizeof(vm->record.reason), "%s", error ? DISK_FULL : "");
-	log_warning("desktop %s: %s", vm->record.id, error ? DISK_FULL : "goes on");
+	vm->io_error = true;
+	snprintf(vm->record.reason, sizeof(vm->record.reason),
+		 "The desktop is paused: the disk of %.256s is full. It goes on by itself when there is room again.",
+		 vm->env->dirs.state);
+	log_warning("desktop %s: %s", vm->record.id, vm->record.reason);
 	vm_changed(vm);
-	sd_event_source_set_time_relative(vm->tick, UINT64_C(1000000));
-	sd_event_source_set_enabled(vm->tick, SD_EVENT_ONESHOT);
+	vm_tick_soon(vm);
+}
+
+static void disk_has_room(struct vm *vm)
+{
+	vm->io_error = false;
+	vm->record.reason[0] = '\0';
+	/* What it stood still is no part of the time it has to get ready. */
+	if (vm->state == VM_BOOTING)
+		vm->since = clock_usec();
+	log_notice("desktop %s: there is room on the disk again, it goes on", vm->record.id);
+	vm_changed(vm);
+}
+
+static void guest_runs(struct vm *vm)
+{
+	if (!vm->io_error || vm->io_running)
+		return;
+	vm->io_running = true;
+	vm->io_since = clock_usec();
+}
+
+void vm_retry_disk(struct vm *vm)
+{
+	uint64_t age = clock_usec() - vm->io_since;
+
+	if (vm->io_running && age >= IO_STEADY_USEC) {
+		disk_has_room(vm);
+	} else if (!vm->io_running && age >= IO_RETRY_USEC) {
+		log_debug("desktop %s: tries whether there is room on the disk", vm->record.id);
+		vm->io_since = clock_usec();
+		continue_guest(vm);
+	}
 }
 
 static void guest_shut_down(struct vm *vm)
@@ -56,11 +98,11 @@ static void status_told(int r, struct json_object *data, const struct error *err
 	else if (strcmp(status, "internal-error") == 0 || strcmp(status, "guest-panicked") == 0)
 		internal_error(vm);
 	else if (strcmp(status, "io-error") == 0)
-		set_io_error(vm, true);
+		paused_by_disk(vm);
 	else if (strcmp(status, "running") == 0)
-		set_io_error(vm, false);
+		guest_runs(vm);
 	else if (strcmp(status, "paused") == 0)
-		vm_continue(vm);
+		continue_guest(vm);
 	if (vm->state == VM_STARTING)
 		vm_set_state(vm, VM_BOOTING);
 }
@@ -88,8 +130,9 @@ static void qmp_event(const struct qmp_event *event, void *userdata)
 			guest_shut_down(vm);
 		break;
 	case QMP_EVENT_BLOCK_IO_ERROR:
-		log_warning("desktop %s: its disk cannot be written%s", vm->record.id,
-			    event->nospace ? ": no space left" : "");
+		/* Of a full disk STOP comes next, which tells it once. */
+		if (!event->nospace)
+			log_warning("desktop %s: its disk cannot be read or written", vm->record.id);
 		break;
 	case QMP_EVENT_STOP:
 	case QMP_EVENT_RESUME:
@@ -182,13 +225,6 @@ void vm_quit(struct vm *vm)
 {
 	if (vm->qmp)
 		qmp_execute(vm->qmp, "quit", NULL, -1, NULL, NULL);
-}
-
-void vm_continue(struct vm *vm)
-{
-	vm->since = clock_usec();
-	if (vm->qmp)
-		qmp_execute(vm->qmp, "cont", NULL, -1, NULL, NULL);
 }
 
 struct display {

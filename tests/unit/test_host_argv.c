@@ -51,7 +51,7 @@ static void assert_line(const struct argv_input *input, const char *expected)
 	"-blockdev\ndriver=qcow2,node-name=image,file=image-file,read-only=on\n"                                       \
 	"-blockdev\ndriver=file,node-name=overlay-file,filename=/dev/fdset/2,discard=unmap\n"                          \
 	"-blockdev\ndriver=qcow2,node-name=overlay,file=overlay-file,backing=image,discard=unmap\n"                    \
-	"-device\nvirtio-blk-pci,id=disk0,drive=overlay"
+	"-device\nvirtio-blk-pci,id=disk0,drive=overlay,werror=enospc,rerror=report"
 
 static void the_emulated_desktop_with_direct_boot(void **state)
 {
