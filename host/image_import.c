@@ -47,11 +47,19 @@ static int regular_size(int fd, const char *what, off_t *ret, struct error *err)
 	return 0;
 }
 
-static int copy_failed(struct error *err, int r, const char *what, const char *directory)
+/* Rounded up: never 0 where something is missing. */
+static unsigned long long mebibytes(uint64_t size)
+{
+	return (size >> 20) + 1;
+}
+
+static int copy_failed(struct error *err, int r, const char *what, const struct image_import *import)
 {
 	if (r == -ENOSPC || r == -EDQUOT)
-		return error_set(err, r, "the disk of %s is full: make room there and import again", directory);
-	return error_set_errno(err, r, "the %s cannot be copied to %s", what, directory);
+		return error_set(err, r,
+				 "the disk of %s is full, %llu MiB are missing: make room there and import again",
+				 import->directory, mebibytes(import->left));
+	return error_set_errno(err, r, "the %s cannot be copied to %s", what, import->directory);
 }
 
 struct copy {
@@ -102,7 +110,7 @@ static int copy_part(const struct copy *copy, char *buffer, off_t at, size_t *re
 	if (!all_zero(buffer, (size_t)n))
 		r = write_at(copy->to, buffer, (size_t)n, at);
 	if (r < 0)
-		return copy_failed(err, r, copy->what, copy->import->directory);
+		return copy_failed(err, r, copy->what, copy->import);
 	*ret_size = (size_t)n;
 	return 0;
 }
@@ -118,6 +126,7 @@ static int copy_parts(const struct copy *copy, char *buffer, struct error *err)
 		if (r < 0)
 			return r;
 		at += (off_t)size;
+		copy->import->left -= size;
 		copy->import->percent = copy->percent_from + (unsigned)((uint64_t)at * span / (uint64_t)copy->size);
 		if (copy->import->jobs && jobs_stopping(copy->import->jobs))
 			return error_set(err, -ECANCELED, "hotdesk-host was stopped: import the image again");
@@ -138,7 +147,7 @@ static int copy_all(const struct copy *copy, struct error *err)
 		return r;
 	/* Its end may be a hole. */
 	if (ftruncate(copy->to, copy->size) < 0 || fsync(copy->to) < 0)
-		return copy_failed(err, -errno, copy->what, copy->import->directory);
+		return copy_failed(err, -errno, copy->what, copy->import);
 	return 0;
 }
 
@@ -172,17 +181,32 @@ static int check_header(int fd, off_t size, struct qcow2_info *info, struct erro
 	return qcow2_check(prefix, want, (uint64_t)size, info, err);
 }
 
-static int check_room(const char *directory, off_t size, struct error *err)
+/* What lies beside the disk; whether it can be what it is given for is seen when it is copied. */
+static uint64_t extra_size(int fd)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > BOOT_FILE_MAX)
+		return 0;
+	return (uint64_t)st.st_size;
+}
+
+static int check_room(struct image_import *import, off_t size, struct error *err)
 {
 	struct statvfs room;
 	uint64_t free_bytes;
 
-	if (statvfs(directory, &room) < 0)
-		return error_set_errno(err, -errno, "cannot see how much room %s has", directory);
+	import->left = (uint64_t)size + extra_size(import->kernel) + extra_size(import->initrd) +
+		       extra_size(import->recipe) + extra_size(import->log);
+	if (statvfs(import->directory, &room) < 0)
+		return error_set_errno(err, -errno, "cannot see how much room %s has", import->directory);
 	free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
-	if (free_bytes < (uint64_t)size)
-		return error_set(err, -ENOSPC, "the image needs %llu MiB and %s has %llu MiB left: make room there",
-				 (unsigned long long)size >> 20, directory, (unsigned long long)free_bytes >> 20);
+	if (free_bytes < import->left)
+		return error_set(err, -ENOSPC,
+				 "the image needs %llu MiB and the disk of %s has %llu MiB left, %llu MiB are missing: "
+				 "make room there and import again",
+				 mebibytes(import->left), import->directory, (unsigned long long)free_bytes >> 20,
+				 mebibytes(import->left - free_bytes));
 	return 0;
 }
 
@@ -209,12 +233,12 @@ static int copy_disk(struct image_import *import, const char *directory, struct 
 	if (r == 0)
 		r = check_header(import->disk, size, &info, err);
 	if (r == 0)
-		r = check_room(directory, size, err);
+		r = check_room(import, size, err);
 	if (r < 0)
 		return r;
 	to = create_in(directory, "disk.qcow2");
 	if (to < 0)
-		return copy_failed(err, to, "image", import->directory);
+		return copy_failed(err, to, "image", import);
 	if (!digest || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
 		return error_set(err, -EIO, "SHA-256 is not available in OpenSSL here");
 	r = copy_all(&(struct copy){import->disk, to, size, "image", digest, import, 0, 95}, err);
@@ -251,7 +275,7 @@ static int copy_extra(struct image_import *import, const char *directory, const 
 				 (long long)(mib ? extra->max >> 20 : extra->max >> 10), mib ? "MiB" : "KiB");
 	to = create_in(directory, extra->name);
 	if (to < 0)
-		return copy_failed(err, to, extra->what, import->directory);
+		return copy_failed(err, to, extra->what, import);
 	return copy_all(&(struct copy){extra->from, to, size, extra->what, NULL, import, 95, 99}, err);
 }
 
@@ -406,7 +430,7 @@ int image_import_run(struct image_import *import, struct error *err)
 	snprintf(image->name, sizeof(image->name), "%s", import->name);
 	r = fs_path(path, sizeof(path), "%s/.new-XXXXXX", import->directory);
 	if (r < 0 || !mkdtemp(path))
-		return copy_failed(err, r < 0 ? r : -errno, "image", import->directory);
+		return copy_failed(err, r < 0 ? r : -errno, "image", import);
 	memcpy(directory, path, sizeof(directory));
 	r = copy_disk(import, directory, image, err);
 	if (r == 0)
@@ -417,7 +441,7 @@ int image_import_run(struct image_import *import, struct error *err)
 		return r;
 	r = settle(import, directory, image, &history);
 	if (r < 0)
-		return copy_failed(err, r, "manifest", import->directory);
+		return copy_failed(err, r, "manifest", import);
 	directory[0] = '\0';
 	r = publish(import, image, &history, err);
 	import->percent = 100;

@@ -10,6 +10,7 @@
 #include "host/image.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 struct image_import {
 	const char *directory; /* of all images */
@@ -18,6 +19,7 @@ struct image_import {
 	int recipe, log;          /* kept as `recipe` and build.log; -1: none */
 	const char *recipe_name;  /* where there is a recipe */
 	bool publish;
+	uint64_t left;           /* bytes still to be copied; image_import_run's own */
 	atomic_uint percent;     /* of the copy, for whoever watches */
 	const struct jobs *jobs; /* ends early when these stop; may be NULL */
 	struct image *result;    /* the caller's (free) */

@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import rfb  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
+from disks import filled, mount_small, unmount  # noqa: E402
 from harness import BIN, PROGRAMS, Stack  # noqa: E402
 from own_mounts import own_mounts  # noqa: E402
 
@@ -33,21 +34,14 @@ kept = None         # alice's desktop, which nothing may touch
 mounts = []
 
 
-def small_disk(program, size):
-    """The program's state lies on a disk of this size of its own."""
-    path = stack.state / program
-    path.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", path], check=True)
-    mounts.append(path)
-
-
 def setup():
     global stack, disk, pids, kept
     stack = Stack(users=USERS, conf={"host": {"stop-timeout": 2, "ready-timeout": 3600}})
     disk = make_disk("disk")
     if os.geteuid() == 0:
-        small_disk("host", "16m")
-        small_disk("broker", "4m")
+        for program, size in (("host", "16m"), ("broker", "4m")):
+            mount_small(stack.state / program, size)
+            mounts.append(stack.state / program)
     stack.start()
     stack.cli("image", "import", "empty", disk)
     create_pool("desk", "alice", "bob", "carol", "root")
@@ -71,7 +65,7 @@ def stack_stop():
         stack.stop()
     finally:
         for path in mounts:
-            subprocess.run(["umount", "-l", path], check=False)
+            unmount(path)
         if not keep:
             subprocess.run(["rm", "-rf", stack.directory], check=False)
 
@@ -391,16 +385,8 @@ def full_disk(program):
     """Nothing more fits on the disk of a program's state."""
     if not mounts:
         raise Skip("needs root to mount a small disk")
-    ballast = stack.state / program / "ballast"
-    with open(ballast, "wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(size))
-    try:
+    with filled(stack.state / program):
         yield
-    finally:
-        ballast.unlink()
 
 
 @stack_case
@@ -433,7 +419,7 @@ def disk_full_at_import():
     if not mounts:
         raise Skip("needs root to mount a small disk")
     import_refused("make room there", image)
-    import_refused("is full: make room there", disk, "--kernel", large, "--initrd", large)
+    import_refused("MiB are missing: make room there", disk, "--kernel", large, "--initrd", large)
     stack.cli("image", "import", "fits", disk)
     stack.cli("image", "delete", "fits")
 
