@@ -2,4 +2,4 @@ unit_test(assign hotdesk-broker-pure)
 unit_test(report hotdesk-broker-pure)
 
 unit_test(broker hotdesk-broker-core)
-target_sources(unit-broker PRIVATE broker_fake_host.c broker_fake_spawn.c)
+target_sources(unit-broker PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)

@@ -264,6 +264,17 @@ void host_client_forget(struct host_client *client, void *userdata)
 	host.n_calls = n;
 }
 
+const char *fake_host_wants(const char *id)
+{
+	for (size_t i = 0; host.wanted && i < json_object_array_length(host.wanted); i++) {
+		struct json_object *one = json_object_array_get_idx(host.wanted, i);
+
+		if (strcmp(text_of(one, "id"), id) == 0)
+			return text_of(one, "state");
+	}
+	return "";
+}
+
 const char *fake_host_state(const char *id)
 {
 	const struct fake_desktop *desktop = find(id);

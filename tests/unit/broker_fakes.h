@@ -30,6 +30,8 @@ struct fake_process *fake_process(enum spawn_kind kind, uint32_t slot);
 size_t fake_processes(enum spawn_kind kind);
 void fake_kill(enum spawn_kind kind, uint32_t slot);
 
+/* The state of a wanted set that the host has not begun with; "": there is none. */
+const char *fake_host_wants(const char *id);
 /* "" where the host has nothing of it. Starts fail with this reason from now on; NULL: they work. */
 const char *fake_host_state(const char *id);
 void fake_host_fail(const char *reason);

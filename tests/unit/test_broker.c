@@ -5,10 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,181 +16,9 @@
 #include "broker/gate_api.h"
 #include "broker/viewer.h"
 #include "common/cleanup.h"
-#include "common/fs.h"
 #include "common/packet.h"
 #include "tests/unit/broker_fakes.h"
-
-#define TURNS 20000 /* of at most 1 ms each: never reached unless something is wrong */
-
-struct world {
-	char directory[64];
-	sd_event *event;
-	struct conf *conf;
-	struct broker *broker;
-	bool hold; /* auth does not answer */
-	int streams[8];
-	size_t n_streams;
-};
-
-static struct world world;
-
-#define until(condition)                                                                                               \
-	do {                                                                                                           \
-		int turns_ = 0;                                                                                        \
-		while (!(condition)) {                                                                                 \
-			if (++turns_ > TURNS)                                                                          \
-				fail_msg("never: %s", #condition);                                                     \
-			pump(1000);                                                                                    \
-		}                                                                                                      \
-	} while (0)
-
-static void pump(uint64_t usec)
-{
-	if (!world.hold)
-		fake_auth_hold(false);
-	assert_true(sd_event_run(world.event, usec) >= 0);
-}
-
-/* Until nothing is left to do at once. */
-static void settle(void)
-{
-	for (int idle = 0; idle < 20;) {
-		if (!world.hold)
-			fake_auth_hold(false);
-		idle = sd_event_run(world.event, 1000) > 0 ? 0 : idle + 1;
-	}
-}
-
-static void start_broker(void)
-{
-	struct error err = {0};
-
-	if (broker_new(world.event, world.conf, &world.broker, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static void restart_broker(void)
-{
-	broker_free(world.broker);
-	start_broker();
-	settle();
-}
-
-static int set_up(void **state)
-{
-	char text[256], path[128];
-	struct error err = {0};
-
-	(void)state;
-	memset(&world, 0, sizeof(world));
-	snprintf(world.directory, sizeof(world.directory), "/tmp/hotdesk-broker-XXXXXX");
-	assert_non_null(mkdtemp(world.directory));
-	snprintf(path, sizeof(path), "%s/run/broker", world.directory);
-	assert_int_equal(fs_mkdir_p(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/state/broker", world.directory);
-	assert_int_equal(fs_mkdir_p(path, 0700), 0);
-	snprintf(text, sizeof(text), "[paths]\nruntime-dir = %s/run\nstate-dir = %s/state\n", world.directory,
-		 world.directory);
-	assert_int_equal(conf_parse("test", text, strlen(text), &world.conf, &err), 0);
-	assert_true(sd_event_new(&world.event) >= 0);
-	fakes_new(world.event);
-	start_broker();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < world.n_streams; i++)
-		close(world.streams[i]);
-	broker_free(world.broker);
-	fakes_free();
-	sd_event_unref(world.event);
-	conf_free(world.conf);
-	return fs_remove_tree(world.directory);
-}
-
-static void make_pool(enum pool_kind kind, uint32_t max, uint32_t min_spare)
-{
-	struct pool pool = {.name = "desk",
-			    .image = "tiny",
-			    .kind = kind,
-			    .memory_mib = 256,
-			    .vcpus = 1,
-			    .max = max,
-			    .min_spare = min_spare};
-	struct entitlement entitlement = {.pool = "desk", .kind = ENTITLED_GROUP, .name = "staff"};
-
-	assert_int_equal(store_pool_insert(world.broker->store, &pool), 0);
-	assert_int_equal(store_entitlement_insert(world.broker->store, &entitlement), 0);
-	broker_pools_changed(world.broker);
-	settle();
-}
-
-/* A gate's connection that has sent its login. */
-static int knock(const char *name)
-{
-	struct gate_login login = {.version = GATE_API_VERSION, .peer = "192.0.2.1 4711"};
-	_cleanup_close_ int password = memfd_create("password", MFD_CLOEXEC);
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/run/broker/gate.sock", world.directory);
-	fd = packet_connect(path);
-	assert_true(fd >= 0);
-	snprintf(login.name, sizeof(login.name), "%s", name);
-	assert_int_equal(packet_send(fd, &login, sizeof(login), &password, 1), 0);
-	assert_int_equal(fd_set_nonblock(fd, 1), 0);
-	return fd;
-}
-
-/* Waits for the answer; the stream, or -1 with the reason. */
-static int answer_of(int gate, struct gate_result *ret)
-{
-	int stream = -1, r = -EAGAIN;
-	size_t n = 0;
-
-	until((r = packet_recv(gate, ret, sizeof(*ret), &stream, 1, &n)) != -EAGAIN);
-	assert_int_equal(r, 1);
-	assert_int_equal(ret->status == GATE_OK, n == 1);
-	close(gate);
-	return stream;
-}
-
-/* The stream stays open to the end of the test. */
-static void log_in(const char *name)
-{
-	struct gate_result result;
-
-	world.streams[world.n_streams++] = answer_of(knock(name), &result);
-	assert_int_equal(result.status, GATE_OK);
-	settle();
-}
-
-static struct desktop *first_desktop(void)
-{
-	return desktops_first(world.broker->desktops);
-}
-
-static size_t count_desktops(void)
-{
-	struct desktop_row *rows = NULL;
-	size_t n = 0;
-
-	assert_int_equal(store_desktops(world.broker->store, NULL, &rows, &n), 0);
-	free(rows);
-	return n;
-}
-
-static size_t count_viewers(void)
-{
-	struct viewer_row *rows = NULL;
-	size_t n = 0;
-
-	assert_int_equal(store_viewers(world.broker->store, &rows, &n), 0);
-	free(rows);
-	return n;
-}
+#include "tests/unit/broker_world.h"
 
 static void a_login_gets_a_desktop_and_its_picture(void **state)
 {
@@ -566,7 +392,31 @@ static void commands_wait_for_their_end(void **state)
 	assert_int_equal(fake_host_desktops(), 0);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* The host was asked to make it again and has not said a word yet: that it was absent before counts no more. */
+static void one_that_is_removed_while_it_is_made_again_leaves_nothing(void **state)
+{
+	char id[HOST_DESKTOP_ID_MAX];
+	struct error err = {0};
+	bool done = false;
+
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	log_in("alice");
+	fake_kill(SPAWN_DISPLAY, 0);
+	settle();
+	memcpy(id, first_desktop()->row.id, sizeof(id));
+	fake_host_stopped(id, "crash");
+	until(strcmp(fake_host_wants(id), "absent") == 0);
+	until(strcmp(fake_host_wants(id), "running") == 0);
+	assert_int_equal(broker_desktop_delete(world.broker, id, command_done, &done, &err), 0);
+	assert_int_equal(count_desktops(), 1);
+	until(done);
+	settle();
+	assert_int_equal(count_desktops(), 0);
+	assert_int_equal(fake_host_desktops(), 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {
@@ -590,6 +440,7 @@ int main(void)
 	    CASE(spares_are_kept_and_remade_below_max),
 	    CASE(a_host_that_comes_back_changes_nothing),
 	    CASE(commands_wait_for_their_end),
+	    CASE(one_that_is_removed_while_it_is_made_again_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
