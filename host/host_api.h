@@ -10,7 +10,11 @@
  *   signal ImageProgress(s name, u percent)
  *   ImageList() -> (s json)                  [{"name", "version", "published", "size", "virtual_size", "sha256",
  *                                              "created", "direct_boot", "in_use", "recipe_name", "log"}]
- *   ImageDelete(s name, u version)           version 0: all; refused while in use
+ *   ImageDelete(s name, u version)           version 0: all; refused while in use, and of the
+ *                                            published one (-EBUSY) while there are others
+ *   ImagePublish(s name, u version) -> (u version)   checks the disk's sum first; ImageProgress meanwhile
+ *   ImageRollback(s name) -> (u version)     the same, of the version that was published before
+ *   ImageOpen(s name, u version, s what) -> (u version, h file)   "recipe" or "log", to read; version 0: the newest
  *   SetDesired(t generation, s json)         the whole wanted set, idempotent; an older generation is refused (-ESTALE)
  *       [{"id", "slot", "image", "image_version" (0: published), "memory_mib", "vcpus",
  *         "state": "running|stopped|absent", "network": "nat|none"}]

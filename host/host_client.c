@@ -286,6 +286,13 @@ static int read_fd(sd_bus_message *reply, struct json_object **ret_json, int *re
 	return *ret_fd < 0 ? -errno : 0;
 }
 
+static int read_version_fd(sd_bus_message *reply, struct json_object **ret_json, int *ret_fd)
+{
+	int r = read_version(reply, ret_json, ret_fd);
+
+	return r < 0 ? r : read_fd(reply, ret_json, ret_fd);
+}
+
 static int answered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
 	struct host_call *call = userdata;
@@ -473,7 +480,26 @@ int host_client_image_list(struct host_client *client, host_done_fn done, void *
 int host_client_image_delete(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
 			     void *userdata)
 {
-	return ask(client, call_new(client, done, userdata), "ImageDelete", ANSWER_USEC, "su", name, version);
+	return ask(client, call_new(client, done, userdata), "ImageDelete", UINT64_MAX, "su", name, version);
+}
+
+int host_client_image_publish(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
+			      void *userdata)
+{
+	return ask(client, call_reading(client, done, userdata, read_version), "ImagePublish", UINT64_MAX, "su", name,
+		   version);
+}
+
+int host_client_image_rollback(struct host_client *client, const char *name, host_done_fn done, void *userdata)
+{
+	return ask(client, call_reading(client, done, userdata, read_version), "ImageRollback", UINT64_MAX, "s", name);
+}
+
+int host_client_image_open(struct host_client *client, const char *name, uint32_t version, const char *what,
+			   host_done_fn done, void *userdata)
+{
+	return ask(client, call_reading(client, done, userdata, read_version_fd), "ImageOpen", ANSWER_USEC, "sus", name,
+		   version, what);
 }
 
 int host_client_set_desired(struct host_client *client, uint64_t generation, struct json_object *desired,

@@ -43,6 +43,13 @@ int host_client_image_import(struct host_client *client, const struct host_image
 int host_client_image_list(struct host_client *client, host_done_fn done, void *userdata);
 int host_client_image_delete(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
 			     void *userdata);
+/* json: {"version":N}, the one that is published now. No timeout. */
+int host_client_image_publish(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
+			      void *userdata);
+int host_client_image_rollback(struct host_client *client, const char *name, host_done_fn done, void *userdata);
+/* what: "recipe" or "log"; version 0: the newest. json: {"version":N}, and the fd. */
+int host_client_image_open(struct host_client *client, const char *name, uint32_t version, const char *what,
+			   host_done_fn done, void *userdata);
 /* desired: JSON array, borrowed. */
 int host_client_set_desired(struct host_client *client, uint64_t generation, struct json_object *desired,
 			    host_done_fn done, void *userdata);

@@ -52,10 +52,10 @@ static void insert(struct image_history *history, uint32_t version)
 	history->n++;
 }
 
-static int all_versions(const char *directory, const char *name, struct image_history *ret)
+/* Calls fn for each whole version. 0 or -errno; a directory that is not there has none. */
+static int each_version(const char *directory, const char *name, void (*fn)(uint32_t version, void *data), void *data)
 {
 	_cleanup_(dir_closep) DIR *home = NULL;
-	struct image_history history = {0};
 	const struct dirent *entry;
 	char path[PATH_MAX];
 	int r = fs_path(path, sizeof(path), "%s/%s", directory, name);
@@ -63,16 +63,43 @@ static int all_versions(const char *directory, const char *name, struct image_hi
 	if (r < 0)
 		return r;
 	home = opendir(path);
-	if (!home && errno != ENOENT)
-		return -errno;
-	while (home && (entry = readdir(home))) {
+	if (!home)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(home))) {
 		struct image image;
 
 		if (image_files_manifest(directory, name, entry->d_name, &image) == 0)
-			insert(&history, image.version);
+			fn(image.version, data);
 	}
-	*ret = history;
 	return 0;
+}
+
+static void add_version(uint32_t version, void *data)
+{
+	insert(data, version);
+}
+
+static int all_versions(const char *directory, const char *name, struct image_history *ret)
+{
+	struct image_history history = {0};
+	int r = each_version(directory, name, add_version, &history);
+
+	if (r == 0)
+		*ret = history;
+	return r;
+}
+
+static void count_version(uint32_t version, void *data)
+{
+	(void)version;
+	++*(int *)data;
+}
+
+int image_files_count(const char *directory, const char *name)
+{
+	int n = 0, r = each_version(directory, name, count_version, &n);
+
+	return r < 0 ? r : n;
 }
 
 int image_files_history(const char *directory, const char *name, struct image_history *ret)

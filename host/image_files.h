@@ -12,6 +12,9 @@
 /* version: the directory's name, which the manifest has to agree with. 0, -errno or -EBADMSG. */
 int image_files_manifest(const char *directory, const char *name, const char *version, struct image *ret);
 
+/* How many whole versions there are, or -errno. */
+int image_files_count(const char *directory, const char *name);
+
 /*
  * What was published. Where there is no such file yet (an image that is new, or from before the file was kept) all
  * versions that are there count as published one after the other. -EBADMSG: the file is damaged, nothing is known.

@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "host/image_digest.h"
 #include "host/image_files.h"
 #include "host/jobs.h"
 #include "host/qcow2_check.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -26,11 +26,6 @@ static void remove_treep(char (*path)[PATH_MAX])
 {
 	if ((*path)[0] != '\0')
 		fs_remove_tree(*path);
-}
-
-static void digest_freep(EVP_MD_CTX **digest)
-{
-	EVP_MD_CTX_free(*digest);
 }
 
 static int regular_size(int fd, const char *what, off_t *ret, struct error *err)
@@ -210,21 +205,9 @@ static int check_room(struct image_import *import, off_t size, struct error *err
 	return 0;
 }
 
-static int digest_text(EVP_MD_CTX *digest, char ret[IMAGE_SHA256_SIZE])
-{
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned size;
-
-	if (EVP_DigestFinal_ex(digest, bytes, &size) != 1 || 2 * size + 1 != IMAGE_SHA256_SIZE)
-		return -EIO;
-	for (size_t i = 0; i < size; i++)
-		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
-	return 0;
-}
-
 static int copy_disk(struct image_import *import, const char *directory, struct image *image, struct error *err)
 {
-	_cleanup_(digest_freep) EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	_cleanup_(image_digest_freep) EVP_MD_CTX *digest = image_digest_new();
 	_cleanup_close_ int to = -1;
 	struct qcow2_info info = {0};
 	off_t size = 0;
@@ -239,7 +222,7 @@ static int copy_disk(struct image_import *import, const char *directory, struct 
 	to = create_in(directory, "disk.qcow2");
 	if (to < 0)
 		return copy_failed(err, to, "image", import);
-	if (!digest || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
+	if (!digest)
 		return error_set(err, -EIO, "SHA-256 is not available in OpenSSL here");
 	r = copy_all(&(struct copy){import->disk, to, size, "image", digest, import, 0, 95}, err);
 	/* The copy, which nobody else writes to: what was checked before may have been changed since. */
@@ -251,7 +234,7 @@ static int copy_disk(struct image_import *import, const char *directory, struct 
 		return r;
 	image->size = (uint64_t)size;
 	image->virtual_size = info.virtual_size;
-	return digest_text(digest, image->sha256) < 0 ? error_set(err, -EIO, "SHA-256 failed") : 0;
+	return image_digest_text(digest, image->sha256) < 0 ? error_set(err, -EIO, "SHA-256 failed") : 0;
 }
 
 /* A file that lies beside the disk. */

@@ -5,6 +5,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "host/image_files.h"
+#include "host/image_removal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +15,6 @@
 struct image_store {
 	char directory[PATH_MAX];
 	struct image *images; /* by name, then version */
-	unsigned removed;     /* makes the names of removed directories differ */
 };
 
 static void dir_closep(DIR **directory)
@@ -87,15 +87,15 @@ void image_store_add(struct image_store *store, struct image *image)
 		image_store_publish(store, image->name, image->version);
 }
 
-/* Directories of unfinished or removed images begin with a dot. */
-static void remove_leftover(const struct image_store *store, const char *name)
+/* Directories of unfinished or removed images begin with a dot; fs_write_atomic's files have .new. in them. */
+static void remove_leftover(const struct image_store *store, const char *in, const char *name)
 {
 	char path[PATH_MAX];
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return;
-	if (fs_path(path, sizeof(path), "%s/%s", store->directory, name) < 0 || fs_remove_tree(path) < 0)
-		log_warning("cannot remove what is left of an image: %s/%s", store->directory, name);
+	if (fs_path(path, sizeof(path), "%s/%s/%s", store->directory, in, name) < 0 || fs_remove_tree(path) < 0)
+		log_warning("cannot remove what is left of an image: %s/%s/%s", store->directory, in, name);
 }
 
 static int load_version(struct image_store *store, const char *name, const char *version)
@@ -143,6 +143,8 @@ static void load_name(struct image_store *store, const char *name)
 	while (directory && (entry = readdir(directory))) {
 		int r;
 
+		if (strstr(entry->d_name, ".new."))
+			remove_leftover(store, name, entry->d_name);
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
 		r = load_version(store, name, entry->d_name);
@@ -173,7 +175,7 @@ int image_store_new(const char *directory, struct image_store **ret, struct erro
 	}
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
-			remove_leftover(store, entry->d_name);
+			remove_leftover(store, ".", entry->d_name);
 		else
 			load_name(store, entry->d_name);
 	}
@@ -185,17 +187,14 @@ void image_store_free(struct image_store *store)
 {
 	if (!store)
 		return;
-	while (store->images) {
-		struct image *image = store->images;
-
-		store->images = image->next;
-		free(image);
-	}
+	image_list_free(store->images);
 	free(store);
 }
 
-static void drop(struct image_store *store, const char *name, uint32_t version)
+struct image *image_store_take(struct image_store *store, const char *name, uint32_t version)
 {
+	struct image *taken = NULL;
+
 	for (struct image **at = &store->images; *at;) {
 		struct image *image = *at;
 
@@ -204,29 +203,8 @@ static void drop(struct image_store *store, const char *name, uint32_t version)
 			continue;
 		}
 		*at = image->next;
-		free(image);
+		image->next = taken;
+		taken = image;
 	}
-}
-
-int image_store_remove(struct image_store *store, const char *name, uint32_t version, char **ret)
-{
-	_cleanup_free_ char *to = NULL;
-	char from[PATH_MAX];
-	int r;
-
-	if (!image_store_find(store, name, version))
-		return -ENOENT;
-	r = version == 0 ? fs_path(from, sizeof(from), "%s/%s", store->directory, name)
-			 : fs_path(from, sizeof(from), "%s/%s/%u", store->directory, name, version);
-	if (r < 0)
-		return r;
-	if (asprintf(&to, "%s/.removed-%d-%u", store->directory, (int)getpid(), store->removed++) < 0) {
-		to = NULL;
-		return -ENOMEM;
-	}
-	if (rename(from, to) < 0)
-		return -errno;
-	drop(store, name, version);
-	*ret = steal_ptr(to);
-	return 0;
+	return taken;
 }

@@ -36,10 +36,7 @@ void image_store_add(struct image_store *store, struct image *image);
 /* Notes which version is published on disk; one that is not there: none. */
 void image_store_publish(struct image_store *store, const char *name, uint32_t version);
 
-/*
- * Takes one version (0: all) out of the list and renames its directory to one that means nothing; *ret (the caller's,
- * free) is that directory's path, to be removed in a worker. -ENOENT: there is none.
- */
-int image_store_remove(struct image_store *store, const char *name, uint32_t version, char **ret);
+/* Takes one version (0: all) off the list, the caller's from now on; NULL: there is none. */
+struct image *image_store_take(struct image_store *store, const char *name, uint32_t version);
 
 #endif

@@ -11,20 +11,17 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define PROGRESS_USEC UINT64_C(200000)
-
 struct import {
 	struct service *service;
 	sd_bus_message *call;
-	sd_event_source *timer;
-	unsigned told;
+	struct progress progress;
 	char name[IMAGE_NAME_SIZE], append[IMAGE_APPEND_SIZE], recipe_name[IMAGE_RECIPE_NAME_SIZE];
 	struct image_import work;
 };
 
 static void import_free(struct import *import)
 {
-	sd_event_source_disable_unref(import->timer);
+	progress_stop(&import->progress);
 	sd_bus_message_unref(import->call);
 	closep(&import->work.disk);
 	closep(&import->work.kernel);
@@ -33,24 +30,6 @@ static void import_free(struct import *import)
 	closep(&import->work.log);
 	free(import->work.result);
 	free(import);
-}
-
-static void tell_progress(struct import *import)
-{
-	unsigned percent = import->work.percent;
-
-	if (percent == import->told)
-		return;
-	import->told = percent;
-	service_signal(import->service, "ImageProgress", "su", import->name, percent);
-}
-
-static int import_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)usec;
-	tell_progress(userdata);
-	sd_event_source_set_time_relative(source, PROGRESS_USEC);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static int import_work(void *data, struct error *err)
@@ -69,7 +48,7 @@ static void import_done(int r, const struct error *err, void *data)
 	} else {
 		log_notice("image %s:%u is imported%s", image->name, image->version,
 			   image->published ? " and published" : "");
-		tell_progress(import);
+		progress_tell(&import->progress);
 		sd_bus_reply_method_return(import->call, "u", image->version);
 	}
 	if (image)
@@ -80,8 +59,7 @@ static void import_done(int r, const struct error *err, void *data)
 static int import_start(struct import *import)
 {
 	struct service *service = import->service;
-	int r = sd_event_add_time_relative(service->event, &import->timer, CLOCK_MONOTONIC, PROGRESS_USEC, 0,
-					   import_timer, import);
+	int r = progress_start(&import->progress, service, import->name, &import->work.percent);
 
 	import->work.directory = image_store_directory(service->images);
 	import->work.name = import->name;

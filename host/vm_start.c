@@ -248,6 +248,20 @@ static void prepared(int r, const struct error *err, void *data)
 		start_failed(start, &(struct error){-ENOMEM, "out of memory"});
 }
 
+static void no_image(const struct image_store *images, const struct vm_record *wanted, struct error *err)
+{
+	const struct image *newest = image_store_newest(images, wanted->image);
+
+	if (wanted->image_version != 0)
+		error_set(err, -ENOENT, "image %s:%u is not on this machine: import it again", wanted->image,
+			  wanted->image_version);
+	else if (newest)
+		error_set(err, -ENOENT, "no version of image %s is published: `hotdesk image publish %s:%u`",
+			  newest->name, newest->name, newest->version);
+	else
+		error_set(err, -ENOENT, "there is no image %s: import one with `hotdesk image import`", wanted->image);
+}
+
 /* Makes the record of the next boot; NULL with err's text when there can be none. A clone keeps its image's version. */
 static const struct image *next_record(struct vm *vm, struct error *err)
 {
@@ -259,10 +273,7 @@ static const struct image *next_record(struct vm *vm, struct error *err)
 		return NULL;
 	}
 	if (!image) {
-		error_set(err, -ENOENT,
-			  wanted->image_version ? "image %s:%u is not on this machine: import it again"
-						: "there is no image %s: import one with `hotdesk image import`",
-			  wanted->image, wanted->image_version);
+		no_image(vm->env->images, wanted, err);
 		return NULL;
 	}
 	memcpy(vm->record.image, image->name, sizeof(vm->record.image));

@@ -14,12 +14,15 @@
 #include "common/fs.h"
 #include "host/image_history.h"
 #include "host/image_import.h"
+#include "host/image_publish.h"
+#include "host/image_removal.h"
 #include "host/image_store.h"
 #include "host/overlay.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -268,23 +271,155 @@ static void the_history_keeps_each_version_once(void **state)
 	assert_int_equal(image_history_parse(text, &again), -EBADMSG);
 }
 
+/* Takes it off the list of a host and from the disk. */
+static int remove_version(struct world *world, uint32_t version, struct error *err)
+{
+	struct image_removal removal = {.directory = world->images, .name = "tiny", .all = version == 0};
+	struct image_store *store = NULL;
+	int r;
+
+	*err = (struct error){0};
+	assert_int_equal(image_store_new(world->images, &store, err), 0);
+	removal.images = image_store_take(store, "tiny", version);
+	assert_non_null(removal.images);
+	r = image_removal_run(&removal, err);
+	image_list_free(removal.images);
+	image_list_free(removal.gone);
+	image_store_free(store);
+	return r;
+}
+
 static void a_number_is_never_given_twice(void **state)
 {
 	struct world *world = *state;
-	struct image_store *store = NULL;
-	struct error err = {0};
-	struct image *image;
-	char *removed = NULL;
+	struct error err;
 
-	assert_int_equal(import(world, world->disk, -1, -1, &image, &err), 0);
-	free(image);
-	assert_int_equal(image_store_new(world->images, &store, &err), 0);
-	assert_int_equal(image_store_remove(store, "tiny", 1, &removed), 0);
-	free(removed);
-	image_store_free(store);
-	assert_int_equal(import(world, world->disk, -1, -1, &image, &err), 0);
-	assert_int_equal(image->version, 2);
-	free(image);
+	import_good(world, true, 1);
+	assert_int_equal(remove_version(world, 1, &err), 0);
+	assert_int_equal(published(world), 0);
+	import_good(world, true, 2);
+	assert_int_equal(remove_version(world, 0, &err), 0);
+	assert_int_equal(entries(world->images), 0);
+}
+
+static void the_published_version_is_not_removed_before_another_is_published(void **state)
+{
+	struct world *world = *state;
+	struct error err;
+
+	import_good(world, false, 1);
+	import_good(world, true, 2);
+	assert_int_equal(remove_version(world, 2, &err), -EBUSY);
+	assert_int_equal(published(world), 2);
+	assert_int_equal(remove_version(world, 1, &err), 0);
+	assert_int_equal(remove_version(world, 2, &err), 0);
+}
+
+/* 0: rollback. */
+static int publish(struct world *world, uint32_t version, struct error *err)
+{
+	struct image_publish work = {.directory = world->images, .name = "tiny", .version = version};
+
+	*err = (struct error){0};
+	return image_publish_run(&work, err);
+}
+
+static void a_rollback_goes_back_step_by_step(void **state)
+{
+	struct world *world = *state;
+	struct error err;
+
+	for (uint32_t i = 1; i <= 4; i++)
+		import_good(world, i != 3, i);
+	assert_int_equal(publish(world, 3, &err), 0);
+	assert_int_equal(publish(world, 1, &err), 0);
+	assert_file(world, "tiny/published", "2\n4\n3\n1\n");
+	assert_int_equal(publish(world, 0, &err), 0);
+	assert_int_equal(published(world), 3);
+	/* One that is not there any more is passed over. */
+	assert_int_equal(remove_version(world, 4, &err), 0);
+	assert_int_equal(publish(world, 0, &err), 0);
+	assert_int_equal(published(world), 2);
+	assert_int_equal(publish(world, 0, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "`hotdesk image publish tiny:VERSION`"));
+	assert_int_equal(published(world), 2);
+	assert_int_equal(publish(world, 9, &err), -ENOENT);
+	assert_int_equal(published(world), 2);
+}
+
+static void damage(struct world *world, uint32_t version, off_t size)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/tiny/%u/disk.qcow2", world->images, version);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (size > 0)
+		assert_int_equal(ftruncate(fd, size), 0);
+	else
+		assert_int_equal(pwrite(fd, "x", 1, 100), 1);
+	close(fd);
+}
+
+static void a_damaged_disk_is_not_published(void **state)
+{
+	struct world *world = *state;
+	struct error err;
+
+	for (uint32_t i = 1; i <= 3; i++)
+		import_good(world, true, i);
+	damage(world, 1, 0);
+	damage(world, 2, 4096);
+	assert_int_equal(publish(world, 1, &err), -EUCLEAN);
+	assert_non_null(strstr(err.text, "`hotdesk image delete tiny:1`"));
+	assert_int_equal(publish(world, 0, &err), -EUCLEAN);
+	assert_non_null(strstr(err.text, "tiny:2 is damaged"));
+	assert_int_equal(published(world), 3);
+	assert_file(world, "tiny/published", "1\n2\n3\n");
+}
+
+/* Publishes one and the other, imports without publishing, and tells each step. */
+static void change_for_ever(struct world *world, int progress)
+{
+	struct error err;
+
+	for (uint32_t i = 0;; i++) {
+		struct image_import work = work_of(world);
+
+		work.publish = false;
+		if (publish(world, 1 + i % 2, &err) < 0 || write(progress, "", 1) != 1 ||
+		    image_import_run(&work, &err) < 0 || write(progress, "", 1) != 1)
+			_exit(1);
+		free(work.result);
+	}
+}
+
+static void a_kill_at_any_moment_leaves_the_old_or_the_new(void **state)
+{
+	struct world *world = *state;
+
+	import_good(world, true, 1);
+	import_good(world, true, 2);
+	for (int round = 0; round < 16; round++) {
+		int pipes[2], status;
+		pid_t pid;
+		char step;
+
+		assert_int_equal(pipe(pipes), 0);
+		pid = fork();
+		if (pid == 0)
+			change_for_ever(world, pipes[1]);
+		close(pipes[1]);
+		for (int steps = 0; steps <= round % 5; steps++)
+			assert_int_equal(read(pipes[0], &step, 1), 1);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		close(pipes[0]);
+		assert_in_range(published(world), 1, 2);
+		assert_int_equal(entries(world->images), 1);
+	}
 }
 
 static void what_a_killed_import_left_is_removed(void **state)
@@ -296,8 +431,12 @@ static void what_a_killed_import_left_is_removed(void **state)
 
 	snprintf(path, sizeof(path), "%s/.new-abc/deep", world->images);
 	assert_int_equal(fs_mkdir_p(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/tiny", world->images);
+	assert_int_equal(fs_mkdir_p(path, 0700), 0);
+	put(world, "tiny/published.new.17", "1\n");
 	assert_int_equal(image_store_new(world->images, &store, &err), 0);
-	assert_int_equal(entries(world->images), 0);
+	assert_int_equal(entries(world->images), 1);
+	assert_int_equal(entries(path), 0);
 	image_store_free(store);
 }
 
@@ -352,14 +491,19 @@ static void what_is_not_a_whole_regular_file_leaves_nothing(void **state)
 }
 
 /* In a process of its own, with a small file system of its own where root may mount one. */
+static bool mount_small(const struct world *world, const char *size)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", world->images, "tmpfs", 0, size) == 0;
+}
+
 static int import_on_full_disk(struct world *world)
 {
 	struct error err = {0};
 	struct image *image;
 	int r;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", world->images, "tmpfs", 0, "size=128k") < 0)
+	if (!mount_small(world, "size=128k"))
 		return 77;
 	r = import(world, world->disk, -1, -1, &image, &err);
 	if (r != -ENOSPC || !strstr(err.text, "make room"))
@@ -367,19 +511,52 @@ static int import_on_full_disk(struct world *world)
 	return entries(world->images) == 0 ? 0 : 2;
 }
 
-static void a_full_disk_is_said_so_and_leaves_nothing(void **state)
+/* Nothing is changed, and room can be made by deleting a version. */
+static int publish_on_full_disk(struct world *world)
 {
-	struct world *world = *state;
+	static const char zeros[1024];
+	struct error err;
+	char path[128];
+	int fd;
+
+	if (!mount_small(world, "size=8m"))
+		return 77;
+	for (uint32_t i = 1; i <= 3; i++)
+		import_good(world, true, i);
+	snprintf(path, sizeof(path), "%s/filler", world->images);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (fd_write_all(fd, zeros, sizeof(zeros)) == 0)
+		continue;
+	close(fd);
+	if (publish(world, 1, &err) != -ENOSPC || !strstr(err.text, "can be written") || published(world) != 3)
+		return 1;
+	if (publish(world, 0, &err) != -ENOSPC || published(world) != 3 || remove_version(world, 2, &err) < 0)
+		return 2;
+	return publish(world, 1, &err) == 0 && published(world) == 1 ? 0 : 3;
+}
+
+static void assert_on_small_disk(struct world *world, int (*run)(struct world *world))
+{
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0)
-		_exit(import_on_full_disk(world));
+		_exit(run(world));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == 77)
 		skip();
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_full_disk_is_said_so_and_leaves_nothing(void **state)
+{
+	assert_on_small_disk(*state, import_on_full_disk);
+}
+
+static void a_full_disk_leaves_the_published_version(void **state)
+{
+	assert_on_small_disk(*state, publish_on_full_disk);
 }
 
 #define with_world(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -394,10 +571,15 @@ int main(void)
 	    with_world(recipe_and_log_are_kept_with_the_version),
 	    cmocka_unit_test(the_history_keeps_each_version_once),
 	    with_world(a_number_is_never_given_twice),
+	    with_world(the_published_version_is_not_removed_before_another_is_published),
+	    with_world(a_rollback_goes_back_step_by_step),
+	    with_world(a_damaged_disk_is_not_published),
+	    with_world(a_kill_at_any_moment_leaves_the_old_or_the_new),
 	    with_world(what_a_killed_import_left_is_removed),
 	    with_world(kernel_and_initrd_lie_beside_it),
 	    with_world(what_is_not_a_whole_regular_file_leaves_nothing),
 	    with_world(a_full_disk_is_said_so_and_leaves_nothing),
+	    with_world(a_full_disk_leaves_the_published_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
