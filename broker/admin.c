@@ -31,6 +31,11 @@ static const struct {
     {"image import", admin_image_import},
     {"image list", admin_image_list},
     {"image show", admin_image_show},
+    {"image publish", admin_image_publish},
+    {"image rollback", admin_image_rollback},
+    {"image prune", admin_image_prune},
+    {"image recipe", admin_image_recipe},
+    {"image log", admin_image_log},
     {"image delete", admin_image_delete},
     {"pool create", admin_pool_create},
     {"pool list", admin_pool_list},
@@ -61,6 +66,7 @@ static void call_free(struct admin_call *call)
 {
 	sd_bus_message_unref(call->message);
 	json_object_put(call->arguments);
+	json_object_put(call->work);
 	for (size_t i = 0; i < call->n_fds; i++)
 		close(call->fds[i]);
 	free(call);
@@ -86,13 +92,13 @@ void admin_fail(struct admin_call *call, const struct error *err)
 	call_end(call);
 }
 
-void admin_reply(struct admin_call *call, struct json_object *json)
+void admin_reply_file(struct admin_call *call, struct json_object *json, int fd)
 {
 	const char *text = json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
 
 	if (text) {
 		/* Whoever asked may be gone by now; what was done stays done. */
-		(void)sd_bus_reply_method_return(call->message, "s", text);
+		(void)sd_bus_reply_method_return(call->message, "sah", text, fd >= 0, fd);
 		call_end(call);
 	} else {
 		struct error err = {0};
@@ -101,6 +107,11 @@ void admin_reply(struct admin_call *call, struct json_object *json)
 		admin_fail(call, &err);
 	}
 	json_object_put(json);
+}
+
+void admin_reply(struct admin_call *call, struct json_object *json)
+{
+	admin_reply_file(call, json, -1);
 }
 
 void admin_reply_text(struct admin_call *call, const char *format, ...)
@@ -152,16 +163,26 @@ void admin_note(struct admin_call *call, const char *pool, const char *desktop, 
 	broker_event(call->broker, "admin", "", desktop, pool, "%s (uid %u)", text, (unsigned)call->uid);
 }
 
+/* The command that reads or copies this image: import, publish, rollback. */
+static bool works_on(const struct admin_call *call, const char *image)
+{
+	const char *name = admin_argument(call, "name");
+	size_t length = strlen(image);
+
+	return strcmp(call->command->noun, "image") == 0 && (call->command->flags & ADMIN_PROGRESS) && name &&
+	       strncmp(name, image, length) == 0 && (name[length] == '\0' || name[length] == ':');
+}
+
 void admin_image_progress(struct admin_server *server, const char *image, uint32_t percent)
 {
 	for (struct admin_call *call = server->calls; call; call = call->next) {
-		sd_bus *bus = sd_bus_message_get_bus(call->message);
+		char command[64];
 
-		if (strcmp(call->command->noun, "image") != 0 || strcmp(call->command->verb, "import") != 0 ||
-		    strcmp(admin_argument(call, "name"), image) != 0)
+		if (!call->command || !works_on(call, image))
 			continue;
-		(void)sd_bus_emit_signal(bus, BROKER_API_PATH, BROKER_API_INTERFACE, "Progress", "sus", "image import",
-					 percent, image);
+		admin_command_name(call->command, command, sizeof(command));
+		(void)sd_bus_emit_signal(sd_bus_message_get_bus(call->message), BROKER_API_PATH, BROKER_API_INTERFACE,
+					 "Progress", "sus", command, percent, image);
 	}
 }
 
@@ -287,7 +308,7 @@ static int method_hello(sd_bus_message *message, void *userdata, sd_bus_error *r
 static const sd_bus_vtable admin_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Call", "ssah", "s", method_call, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Call", "ssah", "sah", method_call, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("Progress", "sus", 0),
     SD_BUS_VTABLE_END,
 };
@@ -295,7 +316,7 @@ static const sd_bus_vtable admin_vtable[] = {
 static const sd_bus_vtable refused_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Call", "ssah", "s", method_refused, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Call", "ssah", "sah", method_refused, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 

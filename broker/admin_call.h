@@ -21,9 +21,11 @@ struct admin_call {
 	uid_t uid;                     /* of who asks */
 	int fds[ADMIN_FILES_MAX];      /* the call's */
 	size_t n_fds;
-	unsigned pending;    /* answers a handler waits for */
-	struct error failed; /* the first of them that went wrong */
-	uint32_t min_spare;  /* of a pool whose deletion may yet be refused */
+	unsigned pending;         /* answers a handler waits for */
+	struct error failed;      /* the first of them that went wrong */
+	uint32_t min_spare;       /* of a pool whose deletion may yet be refused */
+	struct json_object *work; /* of a handler with several steps */
+	size_t step;
 	struct admin_call *next;
 };
 
@@ -35,6 +37,8 @@ typedef int (*admin_handler)(struct admin_call *call, struct error *err);
 
 /* Sends the JSON (taken over; NULL: out of memory) and frees the call. */
 void admin_reply(struct admin_call *call, struct json_object *json);
+/* As admin_reply, with a file to read; it stays the caller's. */
+void admin_reply_file(struct admin_call *call, struct json_object *json, int fd);
 void admin_fail(struct admin_call *call, const struct error *err);
 /* {"message": TEXT}: what a person is told that was done. */
 void admin_reply_text(struct admin_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -55,6 +59,11 @@ void admin_note(struct admin_call *call, const char *pool, const char *desktop, 
 int admin_image_import(struct admin_call *call, struct error *err);
 int admin_image_list(struct admin_call *call, struct error *err);
 int admin_image_show(struct admin_call *call, struct error *err);
+int admin_image_publish(struct admin_call *call, struct error *err);
+int admin_image_rollback(struct admin_call *call, struct error *err);
+int admin_image_prune(struct admin_call *call, struct error *err);
+int admin_image_recipe(struct admin_call *call, struct error *err);
+int admin_image_log(struct admin_call *call, struct error *err);
 int admin_image_delete(struct admin_call *call, struct error *err);
 int admin_pool_create(struct admin_call *call, struct error *err);
 int admin_pool_list(struct admin_call *call, struct error *err);

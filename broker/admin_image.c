@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* image ...: the host keeps the images; the broker knows who needs them. */
-#include "broker/admin_call.h"
+/* image import, list and show. */
+#include "broker/admin_image.h"
+
 #include "broker/admin_json.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ static int file_of(const struct admin_call *call, const char *key)
 	return index ? call->fds[strtoul(index, NULL, 10)] : -1;
 }
 
-static uint32_t version_of(struct json_object *image)
+uint32_t image_version_of(struct json_object *image)
 {
 	struct json_object *version = NULL;
 
@@ -57,10 +58,10 @@ static void import_done(int r, struct json_object *json, int fd, const struct er
 		return;
 	}
 	admin_note(call, "", "", "imported %simage %s:%u", to_publish(call) ? "and published " : "", name,
-		   version_of(json));
+		   image_version_of(json));
 	/* Pools that waited for an image can make their spares now. */
 	broker_pools_changed(call->broker);
-	admin_reply(call, imported(name, version_of(json), to_publish(call)));
+	admin_reply(call, imported(name, image_version_of(json), to_publish(call)));
 }
 
 static const char *text_or_none(const struct admin_call *call, const char *key)
@@ -88,7 +89,7 @@ int admin_image_import(struct admin_call *call, struct error *err)
 	return r < 0 ? admin_host_error(r, err) : 0;
 }
 
-static int ask_list(struct admin_call *call, host_done_fn done, struct error *err)
+int image_ask_list(struct admin_call *call, host_done_fn done, struct error *err)
 {
 	int r = host_client_image_list(broker_host(call->broker), done, call);
 
@@ -106,11 +107,10 @@ static void list_done(int r, struct json_object *json, int fd, const struct erro
 
 int admin_image_list(struct admin_call *call, struct error *err)
 {
-	return ask_list(call, list_done, err);
+	return image_ask_list(call, list_done, err);
 }
 
-/* The versions of one image out of the host's list; NULL when there is none. The caller's. */
-static struct json_object *versions_of(struct json_object *list, const char *name)
+struct json_object *image_versions(struct json_object *list, const char *name)
 {
 	struct json_object *versions = NULL;
 	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
@@ -128,7 +128,7 @@ static struct json_object *versions_of(struct json_object *list, const char *nam
 	return versions;
 }
 
-static int no_image(const char *name, struct error *err)
+int image_none(const char *name, struct error *err)
 {
 	return error_set(err, -ENOENT, "there is no image %s; `hotdesk image list` shows those that are there", name);
 }
@@ -159,9 +159,9 @@ static void show_done(int r, struct json_object *json, int fd, const struct erro
 		admin_fail(call, err);
 		return;
 	}
-	versions = versions_of(json, name);
+	versions = image_versions(json, name);
 	if (!versions) {
-		no_image(name, &missing);
+		image_none(name, &missing);
 		admin_fail(call, &missing);
 		return;
 	}
@@ -178,34 +178,19 @@ static void show_done(int r, struct json_object *json, int fd, const struct erro
 
 int admin_image_show(struct admin_call *call, struct error *err)
 {
-	return ask_list(call, show_done, err);
+	return image_ask_list(call, show_done, err);
 }
 
-/* "NAME" or "NAME:VERSION", which admin_check has seen; version 0: all. */
-static void split_image(const char *text, char *name, size_t size, uint32_t *ret_version)
+void image_split(const char *text, char *name, uint32_t *ret_version)
 {
 	const char *colon = strchr(text, ':');
 	int length = colon ? (int)(colon - text) : (int)strlen(text);
 
-	snprintf(name, size, "%.*s", length, text);
+	snprintf(name, STORE_NAME_SIZE, "%.*s", length, text);
 	*ret_version = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
 }
 
-static void delete_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
-{
-	struct admin_call *call = userdata;
-
-	(void)json;
-	(void)fd;
-	if (r < 0) {
-		admin_fail(call, err);
-		return;
-	}
-	admin_note(call, "", "", "deleted image %s", admin_argument(call, "name"));
-	admin_reply_text(call, "image %s is deleted", admin_argument(call, "name"));
-}
-
-static int refuse_version_in_use(struct admin_call *call, const char *name, uint32_t version, struct error *err)
+int image_user(struct admin_call *call, const char *name, uint32_t version, char *ret, size_t size, struct error *err)
 {
 	_cleanup_free_ struct desktop_row *rows = NULL;
 	size_t n = 0;
@@ -213,63 +198,9 @@ static int refuse_version_in_use(struct admin_call *call, const char *name, uint
 
 	if (r < 0)
 		return admin_store_error(call, r, err);
-	for (size_t i = 0; i < n; i++)
+	ret[0] = '\0';
+	for (size_t i = 0; i < n && !ret[0]; i++)
 		if (strcmp(rows[i].image, name) == 0 && rows[i].image_version == version)
-			return error_set(err, -EBUSY,
-					 "image %s:%u is in use by desktop %s: delete that first (`hotdesk desktop "
-					 "delete %s --yes`)",
-					 name, version, rows[i].id, rows[i].id);
+			snprintf(ret, size, "%s", rows[i].id);
 	return 0;
-}
-
-static int refuse_in_use(struct admin_call *call, const char *name, uint32_t version, struct json_object *versions,
-			 struct error *err)
-{
-	char who[128] = "";
-	size_t n = json_object_array_length(versions);
-	bool found = version == 0;
-
-	for (size_t i = 0; i < n; i++)
-		found |= version_of(json_object_array_get_idx(versions, i)) == version;
-	if (!found)
-		return error_set(err, -ENOENT, "image %s has no version %u; `hotdesk image show %s` shows them", name,
-				 version, name);
-	if (version > 0 && n > 1)
-		return refuse_version_in_use(call, name, version, err);
-	if (broker_image_in_use(call->broker, name, who, sizeof(who)))
-		return error_set(err, -EBUSY,
-				 "image %s is in use by %s: give the pool another image (`hotdesk pool set`) or delete "
-				 "what uses it first",
-				 name, who);
-	return 0;
-}
-
-static void delete_listed(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
-{
-	struct admin_call *call = userdata;
-	_cleanup_(json_putp) struct json_object *versions = NULL;
-	struct error refused = {0};
-	char name[STORE_NAME_SIZE];
-	uint32_t version = 0;
-
-	(void)fd;
-	if (r < 0) {
-		admin_fail(call, err);
-		return;
-	}
-	split_image(admin_argument(call, "name"), name, sizeof(name), &version);
-	versions = versions_of(json, name);
-	r = versions ? refuse_in_use(call, name, version, versions, &refused) : no_image(name, &refused);
-	if (r == 0) {
-		r = host_client_image_delete(broker_host(call->broker), name, version, delete_done, call);
-		if (r < 0)
-			admin_host_error(r, &refused);
-	}
-	if (r < 0)
-		admin_fail(call, &refused);
-}
-
-int admin_image_delete(struct admin_call *call, struct error *err)
-{
-	return ask_list(call, delete_listed, err);
 }

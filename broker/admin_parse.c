@@ -56,6 +56,11 @@ static const char *value_problem(enum admin_kind kind, const char *value)
 		return name_is_valid(value) ? NULL : "give up to 32 small letters, digits and dashes, no dash first";
 	case ADMIN_IMAGE:
 		return is_image(value) ? NULL : "give NAME or NAME:VERSION as `hotdesk image list` shows them";
+	case ADMIN_VERSION:
+		return is_image(value) && strchr(value, ':') ? NULL
+							     : "give NAME:VERSION as `hotdesk image list` shows them";
+	case ADMIN_COUNT:
+		return is_digits(value, 4) ? NULL : "give a number from 0 to 9999";
 	case ADMIN_DESKTOP:
 		return desktop_id_is_valid(value) ? NULL : "give an id as `hotdesk desktop list` shows it";
 	case ADMIN_NUMBER:

@@ -2,6 +2,7 @@
 /* pool create, list, show and set. */
 #include "broker/admin_pool.h"
 
+#include "broker/admin_image.h"
 #include "broker/admin_json.h"
 #include "broker/pool_keyboard.h"
 #include "broker/pool_keys.h"
@@ -220,17 +221,27 @@ static int save_pool(struct admin_call *call, struct error *err)
 	return reply_pool(call, &pool, message, err);
 }
 
-static bool list_has(struct json_object *list, const char *image)
+/* New desktops can be made of it. */
+static int check_image(struct json_object *list, const char *image, struct error *err)
 {
-	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	_cleanup_(json_putp) struct json_object *versions = image_versions(list, image);
+	size_t n = versions ? json_object_array_length(versions) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *name = admin_string(json_object_array_get_idx(list, i), "name");
+		struct json_object *published = NULL;
 
-		if (name && strcmp(name, image) == 0)
-			return true;
+		if (json_object_object_get_ex(json_object_array_get_idx(versions, i), "published", &published) &&
+		    json_object_get_boolean(published))
+			return 0;
 	}
-	return false;
+	if (n > 0)
+		return error_set(err, -ENOENT,
+				 "no version of image %s is published: `hotdesk image publish %s:%u` first", image,
+				 image, image_version_of(json_object_array_get_idx(versions, n - 1)));
+	return error_set(err, -ENOENT,
+			 "there is no image %s: import it first (`hotdesk image import %s FILE`); `hotdesk image list` "
+			 "shows those that are there",
+			 image, image);
 }
 
 static void images_listed(int r, struct json_object *list, int fd, const struct error *err, void *userdata)
@@ -238,7 +249,6 @@ static void images_listed(int r, struct json_object *list, int fd, const struct 
 	struct admin_call *call = userdata;
 	struct json_object *pairs = NULL;
 	struct error refused = {0};
-	const char *image;
 
 	(void)fd;
 	if (r < 0) {
@@ -246,15 +256,9 @@ static void images_listed(int r, struct json_object *list, int fd, const struct 
 		return;
 	}
 	json_object_object_get_ex(call->arguments, "keys", &pairs);
-	image = admin_string(pairs, "image");
-	if (list_has(list, image))
+	r = check_image(list, admin_string(pairs, "image"), &refused);
+	if (r == 0)
 		r = save_pool(call, &refused);
-	else
-		r = error_set(&refused, -ENOENT,
-			      "there is no image %s: import it first (`hotdesk image import %s FILE`); `hotdesk image "
-			      "list` shows "
-			      "those that are there",
-			      image, image);
 	if (r < 0)
 		admin_fail(call, &refused);
 }

@@ -26,6 +26,7 @@ const struct admin_command admin_commands[] = {
 		{ADMIN_FLAG, "no-publish", NULL, "Only copy it in: `hotdesk image publish` makes desktops use it.",
 		 true, NULL},
 	    },
+	.flags = ADMIN_PROGRESS,
 	.summary = "Copy a golden image in and publish it",
 	.help = "The file is read, checked and copied; it is not needed afterwards. Desktops that are there keep their "
 		"version.",
@@ -46,6 +47,65 @@ const struct admin_command admin_commands[] = {
     },
     {
 	.noun = "image",
+	.verb = "publish",
+	.arguments =
+	    {
+		{ADMIN_VERSION, "name", "NAME:VERSION", "The version that new desktops are made from.", false, NULL},
+	    },
+	.flags = ADMIN_PROGRESS,
+	.summary = "Let new desktops use a version of an image",
+	.help = "Its disk is read and compared with the sum that was taken at the import; a damaged one is refused. "
+		"Desktops that are there keep their version.",
+    },
+    {
+	.noun = "image",
+	.verb = "rollback",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the image.", false, NULL},
+	    },
+	.flags = ADMIN_PROGRESS,
+	.summary = "Publish the version that was published before",
+	.help = "Once more goes back by one more. What was left is published again by `hotdesk image publish` alone.",
+    },
+    {
+	.noun = "image",
+	.verb = "prune",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the image.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_COUNT, "keep", "N", "How many of the newest versions to keep. Default: 3", true, NULL},
+	    },
+	.summary = "Delete old versions of an image that nobody needs",
+	.help = "The published version and those that desktops use are kept in any case.",
+    },
+    {
+	.noun = "image",
+	.verb = "recipe",
+	.arguments =
+	    {
+		{ADMIN_IMAGE, "name", "NAME[:VERSION]", "Name of the image; without a version, the newest.", false,
+		 NULL},
+	    },
+	.flags = ADMIN_PRINTS,
+	.summary = "Print the recipe that an image was built from",
+    },
+    {
+	.noun = "image",
+	.verb = "log",
+	.arguments =
+	    {
+		{ADMIN_IMAGE, "name", "NAME[:VERSION]", "Name of the image; without a version, the newest.", false,
+		 NULL},
+	    },
+	.flags = ADMIN_PRINTS,
+	.summary = "Print the log of building an image",
+    },
+    {
+	.noun = "image",
 	.verb = "delete",
 	.arguments =
 	    {
@@ -53,7 +113,7 @@ const struct admin_command admin_commands[] = {
 		 NULL},
 	    },
 	.summary = "Delete an image or one version of it",
-	.help = "Refused while a pool or a desktop needs it.",
+	.help = "Refused while a pool or a desktop needs it, and for the published version while there are others.",
     },
     {
 	.noun = "pool",

@@ -21,8 +21,10 @@ enum admin_kind {
 	ADMIN_END,     /* behind the last one */
 	ADMIN_NAME,    /* of a pool or an image */
 	ADMIN_IMAGE,   /* NAME[:VERSION] */
+	ADMIN_VERSION, /* NAME:VERSION, of an image */
 	ADMIN_DESKTOP, /* id */
 	ADMIN_NUMBER,  /* of a session */
+	ADMIN_COUNT,   /* 0 to 9999 */
 	ADMIN_USER,    /* of a user or group */
 	ADMIN_TEXT,    /* up to 1000 bytes */
 	ADMIN_FILE,    /* opened by the CLI for reading */
@@ -43,6 +45,8 @@ enum admin_flags {
 	ADMIN_LOCAL = 1 << 0,     /* done by the CLI without the broker */
 	ADMIN_ONE_OF = 1 << 1,    /* exactly one of the options */
 	ADMIN_POOL_KEYS = 1 << 2, /* help lists the keys of a pool */
+	ADMIN_PROGRESS = 1 << 3,  /* tells how far it is */
+	ADMIN_PRINTS = 1 << 4,    /* a text comes with the reply and is printed as it is */
 };
 
 struct admin_command {

@@ -4,16 +4,16 @@
  * broker's own uid.
  *
  *   Hello(u version) -> (u version)
- *   Call(s command, s arguments, ah fds) -> (s json)
+ *   Call(s command, s arguments, ah fds) -> (s json, ah files)
  *   signal Progress(s command, u percent, s text)      to the caller while a Call runs
  *
  * command is like "pool create", arguments a JSON object as broker/admin_table.h says. "message" in a reply is what was
- * done; errors carry the person's text.
+ * done; files: one to read, of commands that print one; errors carry the person's text.
  */
 #ifndef BROKER_API_H
 #define BROKER_API_H
 
-#define BROKER_API_VERSION 1
+#define BROKER_API_VERSION 2
 #define BROKER_API_PATH "/org/hotdesk/Broker1"
 #define BROKER_API_INTERFACE "org.hotdesk.Broker1"
 

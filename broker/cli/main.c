@@ -4,6 +4,7 @@
 #include "broker/admin_json.h"
 #include "broker/admin_table.h"
 #include "broker/cli/config.h"
+#include "broker/cli/kept.h"
 #include "broker/cli/options.h"
 #include "broker/cli/request.h"
 #include "broker/cli/view.h"
@@ -99,6 +100,19 @@ static int print_reply(const struct admin_command *command, const char *reply, b
 	return EXIT_SUCCESS;
 }
 
+static int run_printing(const struct options *options, const struct conf *conf, const struct admin_command *command,
+			struct json_object *arguments)
+{
+	_cleanup_free_ char *reply = NULL;
+	_cleanup_close_ int fd = -1;
+	struct error err = {0};
+	int r = request_open(conf, command, arguments, &reply, &fd, &err);
+
+	if (r == 0 && (r = kept_print(fd, reply, options->json)) < 0)
+		error_set_errno(&err, r, "the text could not be printed");
+	return r < 0 ? refused(&err) : EXIT_SUCCESS;
+}
+
 static int run(const struct options *options, const struct admin_command *command, struct json_object *arguments)
 {
 	const char *file = command->flags & ADMIN_LOCAL ? admin_string(arguments, "file") : NULL;
@@ -111,6 +125,8 @@ static int run(const struct options *options, const struct admin_command *comman
 		return refused(&err);
 	if (command->flags & ADMIN_LOCAL)
 		return config_print(conf, options->json) < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
+	if (command->flags & ADMIN_PRINTS)
+		return run_printing(options, conf, command, arguments);
 	r = request_run(conf, command, arguments, &reply, &err);
 	return r < 0 ? refused(&err) : print_reply(command, reply, options->json);
 }

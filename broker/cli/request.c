@@ -21,6 +21,7 @@ struct request {
 	sd_event *event;
 	sd_bus *bus;
 	char *reply;
+	int file; /* that came with it, or -1 */
 	int result;
 	struct error err;
 };
@@ -32,6 +33,7 @@ static void request_clear(struct request *request)
 	sd_bus_close_unref(request->bus);
 	sd_event_unref(request->event);
 	free(request->reply);
+	closep(&request->file);
 }
 
 static int open_file(struct request *request, const struct admin_argument *argument, struct error *err)
@@ -82,10 +84,27 @@ static int broker_ended(struct error *err)
 	    "command was done");
 }
 
+/* The reply's text, and the first of its files. */
+static int read_reply(struct request *request, sd_bus_message *reply)
+{
+	const char *text = NULL;
+	int fd, r = sd_bus_message_read(reply, "s", &text);
+
+	if (r >= 0)
+		r = sd_bus_message_enter_container(reply, 'a', "h");
+	if (r >= 0)
+		r = sd_bus_message_read_basic(reply, 'h', &fd);
+	if (r < 0)
+		return r;
+	if (r > 0 && (request->file = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+		return -errno;
+	request->reply = strdup(text);
+	return request->reply ? 0 : -ENOMEM;
+}
+
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
 	struct request *request = userdata;
-	const char *text = NULL;
 	int r = 0;
 
 	(void)ret_error;
@@ -94,7 +113,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
 		r = broker_ended(&request->err);
 	else if (sd_bus_message_is_method_error(reply, NULL))
 		r = bus_reply_error(reply, &request->err);
-	else if (sd_bus_message_read(reply, "s", &text) < 0 || !(request->reply = strdup(text)))
+	else if (read_reply(request, reply) < 0)
 		r = error_set(&request->err, -EBADMSG,
 			      "the broker's reply could not be read: use a hotdesk of its version");
 	finish(request, r);
@@ -205,10 +224,11 @@ static int connect_broker(struct request *request, const char *path, struct erro
 	return r < 0 ? error_set_errno(err, r, "cannot speak to hotdesk-broker") : 0;
 }
 
-int request_run(const struct conf *conf, const struct admin_command *command, struct json_object *arguments, char **ret,
-		struct error *err)
+static int exchange(const struct conf *conf, const struct admin_command *command, struct json_object *arguments,
+		    char **ret, int *ret_fd, struct error *err)
 {
-	_cleanup_(request_clear) struct request request = {.command = command, .arguments = arguments, .result = -EIO};
+	_cleanup_(request_clear) struct request request = {
+	    .command = command, .arguments = arguments, .file = -1, .result = -EIO};
 	char path[PATH_MAX];
 	int r = fs_path(path, sizeof(path), "%s/broker/admin.sock", conf_string(conf, CONF_RUNTIME_DIR));
 
@@ -226,5 +246,30 @@ int request_run(const struct conf *conf, const struct admin_command *command, st
 	if (request.result < 0)
 		return error_set(err, request.result, "%s", request.err.text);
 	*ret = steal_ptr(request.reply);
+	*ret_fd = steal_fd(&request.file);
+	return 0;
+}
+
+int request_run(const struct conf *conf, const struct admin_command *command, struct json_object *arguments, char **ret,
+		struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	return exchange(conf, command, arguments, ret, &fd, err);
+}
+
+int request_open(const struct conf *conf, const struct admin_command *command, struct json_object *arguments,
+		 char **ret, int *ret_fd, struct error *err)
+{
+	_cleanup_free_ char *reply = NULL;
+	_cleanup_close_ int fd = -1;
+	int r = exchange(conf, command, arguments, &reply, &fd, err);
+
+	if (r == 0 && fd < 0)
+		r = error_set(err, -EBADMSG, "no text came with the broker's reply: use a hotdesk of its version");
+	if (r < 0)
+		return r;
+	*ret = steal_ptr(reply);
+	*ret_fd = steal_fd(&fd);
 	return 0;
 }

@@ -11,4 +11,8 @@
 int request_run(const struct conf *conf, const struct admin_command *command, struct json_object *arguments, char **ret,
 		struct error *err);
 
+/* The same for a command with ADMIN_PRINTS: *ret_fd is the text's file, the caller's. */
+int request_open(const struct conf *conf, const struct admin_command *command, struct json_object *arguments,
+		 char **ret, int *ret_fd, struct error *err);
+
 #endif

@@ -10,7 +10,7 @@
 
 #define COLUMNS_MAX 10
 
-enum format { PLAIN, BYTES, MIB, COUNT, TIME };
+enum format { PLAIN, BYTES, MIB, COUNT, TIME, SUM };
 
 struct column {
 	const char *title; /* NULL: behind the last */
@@ -32,9 +32,10 @@ static const struct view {
       {"PUBLISHED", "published", PLAIN},
       {"DISK", "virtual_size", BYTES},
       {"SIZE", "size", BYTES},
-      {"DIRECT BOOT", "direct_boot", PLAIN},
       {"IN USE", "in_use", PLAIN},
-      {"CREATED", "created", TIME}}},
+      {"RECIPE", "recipe_name", PLAIN},
+      {"CREATED", "created", TIME},
+      {"SHA256", "sha256", SUM}}},
     {"image show",
      "versions",
      NULL,
@@ -44,6 +45,8 @@ static const struct view {
       {"SIZE", "size", BYTES},
       {"DIRECT BOOT", "direct_boot", PLAIN},
       {"IN USE", "in_use", PLAIN},
+      {"RECIPE", "recipe_name", PLAIN},
+      {"LOG", "log", PLAIN},
       {"CREATED", "created", TIME},
       {"SHA256", "sha256", PLAIN}}},
     {"pool list",
@@ -188,6 +191,10 @@ static void format_value(enum format format, struct json_object *value, char *bu
 		break;
 	case TIME:
 		format_time(value, buffer, size);
+		break;
+	case SUM: /* enough to tell one from the other */
+		snprintf(buffer, size, "%.12s",
+			 json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "");
 		break;
 	case PLAIN:
 		format_plain(value, buffer, size);

@@ -68,6 +68,10 @@ static void good_words_become_json(void **state)
 	assert_parses("image import tiny d --recipe r --recipe-name mine.conf --log l --no-publish",
 		      "{\"name\":\"tiny\",\"file\":\"d\",\"recipe\":\"r\",\"recipe-name\":\"mine.conf\",\"log\":\"l\","
 		      "\"no-publish\":\"yes\"}");
+	assert_parses("image publish tiny:3", "{\"name\":\"tiny:3\"}");
+	assert_parses("image prune tiny --keep 0", "{\"name\":\"tiny\",\"keep\":\"0\"}");
+	assert_parses("image log tiny", "{\"name\":\"tiny\"}");
+	assert_parses("image recipe tiny:2", "{\"name\":\"tiny:2\"}");
 	assert_parses("image delete tiny:12", "{\"name\":\"tiny:12\"}");
 	assert_parses(
 	    "pool create office image=tiny memory=2G keyboard=de(nodeadkeys)",
@@ -100,6 +104,11 @@ static void bad_words_are_named(void **state)
 	assert_refused("image import tiny d --no-publish=1", "takes no value");
 	assert_refused("image import tiny d --kernel", "--kernel needs a value");
 	assert_refused("image import tiny d --kernal k", "did you mean --kernel?");
+	assert_refused("image publish tiny", "NAME:VERSION");
+	assert_refused("image publish tiny:0", "NAME:VERSION");
+	assert_refused("image rollback tiny:1", "small letters");
+	assert_refused("image prune tiny --keep -1", "0 to 9999");
+	assert_refused("image prune tiny --keep 10000", "0 to 9999");
 	assert_refused("image delete tiny:", "NAME:VERSION");
 	assert_refused("image delete tiny:0", "NAME:VERSION");
 	assert_refused("image delete tiny:1x", "NAME:VERSION");
