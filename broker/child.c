@@ -124,7 +124,8 @@ static void hello_done(int r, const struct error *err, void *userdata)
 
 static int greet(struct child *child)
 {
-	int r = bus_connect(child->broker->event, child->path, &child->bus);
+	/* It has no fd to give: whatever it became, it cannot use up the broker's. */
+	int r = bus_connect_limited(child->broker->event, child->path, 0, &child->bus);
 
 	if (r < 0)
 		return r;

@@ -6,17 +6,35 @@
 #include "common/log.h"
 #include "common/program.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
 static void image_progress(const char *image, uint32_t percent, void *userdata)
 {
 	admin_image_progress(userdata, image, percent);
+}
+
+/* A viewer costs some ten: its stream, its display's process and control socket, perhaps a screen's. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		log_warning("cannot raise the limit of open files: %s", strerror(errno));
 }
 
 static int run(sd_event *event, const struct conf *conf, struct error *err)
 {
 	_cleanup_(broker_freep) struct broker *broker = NULL;
 	struct admin_server *admin = NULL;
-	int r = broker_new(event, conf, &broker, err);
+	int r;
 
+	raise_files();
+	r = broker_new(event, conf, &broker, err);
 	if (r < 0)
 		return r;
 	r = admin_server_new(broker, &admin);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/bus.h"
 
+#include "common/bus_intake.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/packet.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,6 +15,7 @@
 #define BUS_BACKLOG 128
 #define BUS_PEERS_MAX 256
 #define BUS_HELLO_USEC (10 * UINT64_C(1000000))
+#define BUS_FDS_ANY UINT_MAX /* read by sd-bus itself */
 #define BUS_ERROR_PREFIX "org.hotdesk.Error."
 
 struct bus_peer {
@@ -69,15 +72,54 @@ int bus_on_disconnect(sd_bus *bus, sd_bus_message_handler_t gone, void *userdata
 				   "Disconnected", gone, userdata);
 }
 
+static int intake_gone(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	(void)message;
+	(void)ret_error;
+	bus_intake_end(userdata);
+	return 0;
+}
+
+static void intake_destroy(void *userdata)
+{
+	bus_intake_free(userdata);
+}
+
+/* What bus reads instead of fd. The intake lives as long as bus, by a slot that floats. */
+static int bus_add_intake(sd_event *event, sd_bus *bus, int fd, unsigned max_fds, int *ret_input)
+{
+	_cleanup_close_ int input = -1;
+	struct bus_intake *intake;
+	sd_bus_slot *slot;
+	int r = bus_intake_new(event, fd, max_fds, &intake, &input);
+
+	if (r < 0)
+		return r;
+	r = bus_on_disconnect(bus, intake_gone, intake, &slot);
+	if (r < 0) {
+		bus_intake_free(intake);
+		return r;
+	}
+	sd_bus_slot_set_destroy_callback(slot, intake_destroy);
+	sd_bus_slot_set_floating(slot, 1);
+	sd_bus_slot_unref(slot);
+	*ret_input = steal_fd(&input);
+	return 0;
+}
+
 /* Takes fd over, also on failure. */
-static int bus_new_on(int fd, sd_bus **ret)
+static int bus_new_on(sd_event *event, int fd, unsigned max_fds, sd_bus **ret)
 {
 	sd_bus *bus = NULL;
-	int r = sd_bus_new(&bus);
+	int input = fd, r = sd_bus_new(&bus);
 
+	if (r >= 0 && max_fds != BUS_FDS_ANY)
+		r = bus_add_intake(event, bus, fd, max_fds, &input);
 	if (r >= 0)
-		r = sd_bus_set_fd(bus, fd, fd);
+		r = sd_bus_set_fd(bus, input, fd);
 	if (r < 0) {
+		if (input != fd)
+			close(input);
 		close(fd);
 		sd_bus_unref(bus);
 		return r;
@@ -87,11 +129,11 @@ static int bus_new_on(int fd, sd_bus **ret)
 }
 
 /* Takes fd over. */
-static int bus_new_server_side(int fd, sd_bus **ret)
+static int bus_new_server_side(sd_event *event, int fd, unsigned max_fds, sd_bus **ret)
 {
 	sd_bus *bus;
 	sd_id128_t id;
-	int r = bus_new_on(fd, &bus);
+	int r = bus_new_on(event, fd, max_fds, &bus);
 
 	if (r < 0)
 		return r;
@@ -137,7 +179,7 @@ static void bus_server_adopt(struct bus_server *server, int fd)
 		return;
 	}
 	peer->server = server;
-	if (bus_new_server_side(fd, &peer->bus) < 0) {
+	if (bus_new_server_side(server->event, fd, BUS_FDS_ANY, &peer->bus) < 0) {
 		free(peer);
 		return;
 	}
@@ -216,10 +258,10 @@ void bus_server_each(struct bus_server *server, void (*fn)(sd_bus *bus, void *us
 	}
 }
 
-int bus_client_fd(sd_event *event, int fd, sd_bus **ret)
+static int client_new(sd_event *event, int fd, unsigned max_fds, sd_bus **ret)
 {
 	sd_bus *bus;
-	int r = bus_new_on(fd, &bus);
+	int r = bus_new_on(event, fd, max_fds, &bus);
 
 	if (r < 0)
 		return r;
@@ -234,7 +276,12 @@ int bus_client_fd(sd_event *event, int fd, sd_bus **ret)
 	return 0;
 }
 
-int bus_connect(sd_event *event, const char *path, sd_bus **ret)
+int bus_client_fd(sd_event *event, int fd, sd_bus **ret)
+{
+	return client_new(event, fd, BUS_FDS_ANY, ret);
+}
+
+int bus_connect_limited(sd_event *event, const char *path, unsigned max_fds, sd_bus **ret)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = -1;
@@ -245,13 +292,14 @@ int bus_connect(sd_event *event, const char *path, sd_bus **ret)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	return bus_client_fd(event, steal_fd(&fd), ret);
+	return client_new(event, steal_fd(&fd), max_fds, ret);
 }
 
-int bus_serve_fd(sd_event *event, int fd, int (*setup)(sd_bus *bus, void *userdata), void *userdata, sd_bus **ret)
+int bus_serve_fd_limited(sd_event *event, int fd, unsigned max_fds, int (*setup)(sd_bus *bus, void *userdata),
+			 void *userdata, sd_bus **ret)
 {
 	sd_bus *bus = NULL;
-	int r = bus_new_server_side(fd, &bus);
+	int r = bus_new_server_side(event, fd, max_fds, &bus);
 
 	if (r < 0)
 		return r;
@@ -264,6 +312,16 @@ int bus_serve_fd(sd_event *event, int fd, int (*setup)(sd_bus *bus, void *userda
 	}
 	*ret = bus;
 	return 0;
+}
+
+int bus_connect(sd_event *event, const char *path, sd_bus **ret)
+{
+	return bus_connect_limited(event, path, BUS_FDS_ANY, ret);
+}
+
+int bus_serve_fd(sd_event *event, int fd, int (*setup)(sd_bus *bus, void *userdata), void *userdata, sd_bus **ret)
+{
+	return bus_serve_fd_limited(event, fd, BUS_FDS_ANY, setup, userdata, ret);
 }
 
 struct bus_hello {

@@ -51,6 +51,15 @@ int bus_connect(sd_event *event, const char *path, sd_bus **ret);
 int bus_client_fd(sd_event *event, int fd, sd_bus **ret);
 int bus_serve_fd(sd_event *event, int fd, int (*setup)(sd_bus *bus, void *userdata), void *userdata, sd_bus **ret);
 
+/*
+ * The same where the peer is trusted less than we are: it may send max_fds fds (0 to 24) in the life of the connection,
+ * and one more ends that. Without a limit a message that never ends brings fds until we have none left. Such a `bus` is
+ * read and ended by the event loop only (no sd_bus_call), and sd_bus_get_fd fails on it.
+ */
+int bus_connect_limited(sd_event *event, const char *path, unsigned max_fds, sd_bus **ret);
+int bus_serve_fd_limited(sd_event *event, int fd, unsigned max_fds, int (*setup)(sd_bus *bus, void *userdata),
+			 void *userdata, sd_bus **ret);
+
 /* Calls `gone` once when the connection ends (org.freedesktop.DBus.Local.Disconnected). *slot is the caller's. */
 int bus_on_disconnect(sd_bus *bus, sd_bus_message_handler_t gone, void *userdata, sd_bus_slot **slot);
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define LISTENERS_MAX 16 /* fds a display may send: one brings a listener */
 #define REPLIES_MAX 1024 /* a display that leaves more of its answers unread is cut off */
 
 struct client {
@@ -253,7 +254,7 @@ static int listener_answered(sd_bus_message *reply, void *userdata, sd_bus_error
 
 static int listener_open(struct client *client, int fd)
 {
-	int r = bus_serve_fd(client->event, fd, NULL, NULL, &client->listener);
+	int r = bus_serve_fd_limited(client->event, fd, 0, NULL, NULL, &client->listener);
 
 	if (r >= 0)
 		r = sd_bus_add_filter(client->listener, NULL, client_filter, client);
@@ -450,7 +451,7 @@ int client_new(sd_event *event, int fd, const struct client_ops *ops, void *user
 	client->event = sd_event_ref(event);
 	client->ops = ops;
 	client->userdata = userdata;
-	r = bus_serve_fd(event, fd, client_setup, client, &client->bus);
+	r = bus_serve_fd_limited(event, fd, LISTENERS_MAX, client_setup, client, &client->bus);
 	if (r >= 0)
 		r = bus_on_disconnect(client->bus, client_gone, client, &client->gone);
 	if (r >= 0)

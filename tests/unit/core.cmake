@@ -1,6 +1,7 @@
 unit_test(common hotdesk-common)
 unit_test(conf hotdesk-common)
 unit_test(bus hotdesk-bus)
+unit_test(bus_intake hotdesk-bus)
 unit_test(spawn_client hotdesk-bus)
 target_link_options(unit-spawn_client PRIVATE LINKER:--wrap=clock_gettime)
 unit_test(nat hotdesk-spawn-core)
