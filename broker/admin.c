@@ -286,18 +286,6 @@ static int method_call(sd_bus_message *message, void *userdata, sd_bus_error *re
 	return 1;
 }
 
-static int method_refused(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
-{
-	struct error err = {0};
-
-	(void)userdata;
-	(void)ret_error;
-	error_set(&err, -EPERM,
-		  "not permitted: run it as root (sudo hotdesk ...) or as the user of hotdesk-broker (uid %u)",
-		  (unsigned)geteuid());
-	return bus_reply_with_error(message, &err);
-}
-
 static int method_hello(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	(void)userdata;
@@ -313,19 +301,12 @@ static const sd_bus_vtable admin_vtable[] = {
     SD_BUS_VTABLE_END,
 };
 
-static const sd_bus_vtable refused_vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Call", "ssah", "sah", method_refused, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_VTABLE_END,
-};
-
+/* A second lock: others do not reach the socket. */
 static int peer_connected(sd_bus *bus, uid_t uid, void *userdata)
 {
-	bool permitted = uid == 0 || uid == geteuid();
-
-	return sd_bus_add_object_vtable(bus, NULL, BROKER_API_PATH, BROKER_API_INTERFACE,
-					permitted ? admin_vtable : refused_vtable, userdata);
+	if (uid != 0 && uid != geteuid())
+		return -EPERM;
+	return sd_bus_add_object_vtable(bus, NULL, BROKER_API_PATH, BROKER_API_INTERFACE, admin_vtable, userdata);
 }
 
 static const struct bus_server_ops server_ops = {.connected = peer_connected};
@@ -341,7 +322,7 @@ int admin_server_new(struct broker *broker, struct admin_server **ret)
 	server->broker = broker;
 	r = fs_path(path, sizeof(path), "%s/broker/admin.sock", conf_string(broker_conf(broker), CONF_RUNTIME_DIR));
 	if (r == 0)
-		r = bus_listen(path, 0666);
+		r = bus_listen(path, 0600);
 	if (r >= 0)
 		r = bus_server_new(broker_event_loop(broker), r, &server_ops, server, &server->bus);
 	if (r < 0) {

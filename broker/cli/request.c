@@ -201,7 +201,9 @@ static int explain_connect(int r, const char *path, struct error *err)
 		    path);
 	if (r == -EACCES || r == -EPERM)
 		return error_set(
-		    err, r, "not permitted to use %s: run it as root (sudo hotdesk ...) or as the broker's user", path);
+		    err, r,
+		    "not permitted: run it as root (sudo hotdesk ...) or as the user of hotdesk-broker, who owns %s",
+		    path);
 	return error_set_errno(err, r, "cannot connect to hotdesk-broker at %s: see its log", path);
 }
 

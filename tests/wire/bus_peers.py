@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""D-Bus peers that turn on the program they are connected to: a display on its screen, a display on the broker. None
-gets more than its own connection cut."""
+"""D-Bus peers that turn on the program they are connected to: a display on its screen, a display on the broker, any local
+user on the sockets that are open to all. None gets more than its own connection cut."""
 
 import array
 import contextlib
@@ -16,13 +16,14 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import rfb  # noqa: E402
-from case import case, eventually, main  # noqa: E402
+from case import Skip, case, eventually, main  # noqa: E402
 from harness import BIN, Stack  # noqa: E402
 
 SCREEN = ("/org/hotdesk/Screen1", "org.hotdesk.Screen1")
 CONSOLE = ("/org/qemu/Display1/Console_0", "org.qemu.Display1.Console")
 KEYBOARD = ("/org/qemu/Display1/Console_0", "org.qemu.Display1.Keyboard")
 USERS = {"alice": "wonder", "bob": "builder"}
+STRANGER = 64999
 FDS = 200           # in each message of a flood
 FLOOD = 100         # messages after which a flood counts as endured
 OWN_FDS = 20        # what a program may have more for a peer while it is flooded
@@ -230,6 +231,41 @@ def a_display_that_turns_on_the_broker():
         good_login("bob")
         assert stack.pid_of("broker") == pid, stack.log_tail()
     viewer.close()
+
+
+def as_stranger(path):
+    """What a local user comes to at a socket: the exit code of a process of that user, 0 when nobody listened."""
+    code = ("import array, os, socket, sys\n"
+            f"os.setgroups([]); os.setgid({STRANGER}); os.setuid({STRANGER})\n"
+            "peer = socket.socket(socket.AF_UNIX)\n"
+            "try:\n"
+            "    peer.connect(sys.argv[1])\n"
+            "    peer.settimeout(60)\n"
+            "    peer.sendall(b'\\0AUTH ANONYMOUS 30\\r\\nNEGOTIATE_UNIX_FD\\r\\nBEGIN\\r\\n')\n"
+            "    if not peer.recv(4096):\n"
+            "        sys.exit(0)\n"
+            "    peer.sendall(bytes.fromhex(sys.argv[2]))\n"
+            f"    for _ in range({FLOOD}):\n"
+            f"        peer.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0] * {FDS}))])\n"
+            "    sys.exit(1)\n"
+            "except (PermissionError, BrokenPipeError, ConnectionResetError):\n"
+            "    sys.exit(0)\n")
+    unfinished = message("Hello", ("/org/hotdesk/Broker1", "org.hotdesk.Broker1"), announced=1 << 20).hex()
+    return subprocess.run([sys.executable, "-c", code, path, unfinished], timeout=120, check=False).returncode
+
+
+@case
+def strangers_at_the_sockets_of_the_programs():
+    """Whoever is not the broker, or root, is not listened to."""
+    if os.geteuid() != 0:
+        raise Skip("needs root to connect as another user")
+    need_stack()
+    for program, name in (("broker", "admin.sock"), ("host", "host.sock"), ("auth", "auth.sock")):
+        before = files_of(stack.pid_of(program))
+        assert as_stranger(stack.runtime / program / name) == 0, f"{program} listened"
+        now = files_of(stack.pid_of(program))
+        assert now <= before + OWN_FDS, f"{program}: {before} fds became {now}"
+    good_login("bob")
 
 
 if __name__ == "__main__":
