@@ -2,23 +2,12 @@
 #include "guest-agent/codec.h"
 
 #include "common/cleanup.h"
+#include "guest-agent/json.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <string.h>
 
 #define CODEC_DEPTH_MAX 8
-
-static const char *const message_names[] = {
-    [MESSAGE_HELLO] = "hello",
-    [MESSAGE_READY] = "ready",
-    [MESSAGE_HEARTBEAT] = "heartbeat",
-    [MESSAGE_SESSION] = "session",
-};
-
-/* What the root part can do, for the host to choose from; grows with the protocol. */
-static const char *const capabilities[] = {"size"};
 
 /* Room for `more` bytes and a NUL. */
 static int lines_grow(struct lines *lines, size_t more)
@@ -90,11 +79,6 @@ void lines_clear(struct lines *lines)
 	*lines = (struct lines){0};
 }
 
-static void json_putp(struct json_object **object)
-{
-	json_object_put(*object);
-}
-
 static void tokener_freep(struct json_tokener **tokener)
 {
 	if (*tokener)
@@ -117,115 +101,168 @@ static struct json_object *parse_object(const char *line, size_t size)
 	return steal_ptr(object);
 }
 
-static enum message_type type_of(const char *name)
-{
-	for (size_t i = 1; i < sizeof(message_names) / sizeof(message_names[0]); i++)
-		if (strcmp(message_names[i], name) == 0)
-			return (enum message_type)i;
-	return MESSAGE_UNKNOWN;
-}
-
-static int parse_version(struct json_object *object, uint32_t *ret)
-{
-	struct json_object *value;
-	int64_t number;
-
-	if (!json_object_object_get_ex(object, "version", &value))
-		return 0;
-	number = json_object_get_int64(value);
-	if (!json_object_is_type(value, json_type_int) || number < 1 || number > UINT32_MAX)
-		return -EBADMSG;
-	*ret = (uint32_t)number;
-	return 0;
-}
-
-static int parse_nonce(struct json_object *object, char *ret)
+/* A string of at most size - 1 bytes without a NUL in it, when the key is there. */
+static int take_text(struct json_object *object, const char *key, char *ret, size_t size)
 {
 	struct json_object *value;
 	const char *text;
-	size_t size;
 
-	if (!json_object_object_get_ex(object, "nonce", &value))
+	if (!json_object_object_get_ex(object, key, &value))
 		return 0;
 	if (!json_object_is_type(value, json_type_string))
 		return -EBADMSG;
 	text = json_object_get_string(value);
-	size = (size_t)json_object_get_string_len(value);
-	if (size >= CODEC_NONCE_MAX)
+	if ((size_t)json_object_get_string_len(value) >= size ||
+	    strlen(text) != (size_t)json_object_get_string_len(value))
 		return -EBADMSG;
-	for (size_t i = 0; i < size; i++)
-		if (!isxdigit((unsigned char)text[i]))
-			return -EBADMSG;
-	memcpy(ret, text, size + 1);
+	memcpy(ret, text, strlen(text) + 1);
 	return 0;
+}
+
+/* A whole number of min to max, when the key is there. */
+static int take_number(struct json_object *object, const char *key, int64_t min, int64_t max, int64_t *ret)
+{
+	struct json_object *value;
+	int64_t number;
+
+	if (!json_object_object_get_ex(object, key, &value))
+		return 0;
+	number = json_object_get_int64(value);
+	if (!json_object_is_type(value, json_type_int) || number < min || number > max)
+		return -EBADMSG;
+	*ret = number;
+	return 0;
+}
+
+static bool is_only(const char *text, const char *allowed)
+{
+	return text[strspn(text, allowed)] == '\0';
+}
+
+#define DIGITS "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
+
+static int parse_hello(struct json_object *object, struct message *message)
+{
+	int64_t version = 0;
+
+	if (take_number(object, "version", 1, UINT32_MAX, &version) < 0 ||
+	    take_text(object, "nonce", message->nonce, sizeof(message->nonce)) < 0 ||
+	    !is_only(message->nonce, DIGITS "abcdefABCDEF"))
+		return -EBADMSG;
+	message->version = (uint32_t)version;
+	return 0;
+}
+
+static int parse_groups(struct json_object *object, struct person *person)
+{
+	struct json_object *array;
+
+	if (!json_object_object_get_ex(object, "groups", &array))
+		return 0;
+	if (!json_object_is_type(array, json_type_array) || json_object_array_length(array) > CODEC_GROUPS_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		struct json_object *value = json_object_array_get_idx(array, i);
+		char *group = person->groups[i];
+
+		if (!json_object_is_type(value, json_type_string) ||
+		    (size_t)json_object_get_string_len(value) >= CODEC_GROUP_MAX)
+			return -EBADMSG;
+		memcpy(group, json_object_get_string(value), (size_t)json_object_get_string_len(value) + 1);
+		if (group[0] == '\0' || group[0] == '-' || !is_only(group, LETTERS DIGITS "_-"))
+			return -EBADMSG;
+		person->n_groups++;
+	}
+	return 0;
+}
+
+/* uid and gid: 0 stands for not given, which no sign-in has. */
+static int parse_sign_in(struct json_object *object, struct message *message)
+{
+	struct person *person = &message->person;
+	int64_t uid = 0, gid = 0;
+
+	if (take_text(object, "name", person->name, sizeof(person->name)) < 0 ||
+	    take_text(object, "full_name", person->full_name, sizeof(person->full_name)) < 0 ||
+	    take_number(object, "uid", 1, UINT32_MAX - 1, &uid) < 0 ||
+	    take_number(object, "gid", 1, UINT32_MAX - 1, &gid) < 0 || parse_groups(object, person) < 0)
+		return -EBADMSG;
+	person->uid = (uint32_t)uid;
+	person->gid = (uint32_t)gid;
+	return person->name[0] == '\0' || uid == 0 || gid == 0 ? -EBADMSG : 0;
+}
+
+static int parse_time(struct json_object *object, struct message *message)
+{
+	return take_number(object, "time", 1, INT64_MAX / 2, &message->time) < 0 || message->time == 0 ? -EBADMSG : 0;
+}
+
+/* A label of RFC 1123 in lower case. */
+static int parse_hostname(struct json_object *object, struct message *message)
+{
+	const char *name = message->text;
+	size_t size;
+
+	if (take_text(object, "hostname", message->text, CODEC_HOSTNAME_MAX) < 0)
+		return -EBADMSG;
+	size = strlen(name);
+	return size == 0 || !is_only(name, LETTERS DIGITS "-") || name[0] == '-' || name[size - 1] == '-' ? -EBADMSG
+													  : 0;
+}
+
+static int parse_machine_id(struct json_object *object, struct message *message)
+{
+	if (take_text(object, "machine_id", message->text, CODEC_MACHINE_ID_MAX) < 0)
+		return -EBADMSG;
+	return strlen(message->text) != CODEC_MACHINE_ID_MAX - 1 || !is_only(message->text, DIGITS "abcdef") ? -EBADMSG
+													     : 0;
+}
+
+static const struct {
+	const char *name;
+	int (*parse)(struct json_object *object, struct message *message); /* NULL: no fields */
+} types[MESSAGE_TYPES] = {
+    [MESSAGE_HELLO] = {"hello", parse_hello},
+    [MESSAGE_SESSION] = {"session", parse_hello},
+    [MESSAGE_LOCKED] = {"locked", NULL},
+    [MESSAGE_SIGN_IN] = {"sign-in", parse_sign_in},
+    [MESSAGE_LOG_OFF] = {"log-off", NULL},
+    [MESSAGE_LOCK] = {"lock", NULL},
+    [MESSAGE_UNLOCK] = {"unlock", NULL},
+    [MESSAGE_REBOOT] = {"reboot", NULL},
+    [MESSAGE_POWER_OFF] = {"power-off", NULL},
+    [MESSAGE_SET_TIME] = {"set-time", parse_time},
+    [MESSAGE_SET_HOSTNAME] = {"set-hostname", parse_hostname},
+    [MESSAGE_SET_MACHINE_ID] = {"set-machine-id", parse_machine_id},
+};
+
+const char *message_name(enum message_type type)
+{
+	return type > MESSAGE_UNKNOWN && type < MESSAGE_TYPES ? types[type].name : "unknown";
+}
+
+static enum message_type type_of(const char *name)
+{
+	for (size_t i = 1; i < MESSAGE_TYPES; i++)
+		if (strcmp(types[i].name, name) == 0)
+			return (enum message_type)i;
+	return MESSAGE_UNKNOWN;
 }
 
 int message_parse(const char *line, size_t size, struct message *ret)
 {
 	_cleanup_(json_putp) struct json_object *object = parse_object(line, size);
-	struct message message = {0};
 	struct json_object *type;
+	int64_t id = 0;
 
+	*ret = (struct message){0};
 	if (!object || !json_object_object_get_ex(object, "type", &type) ||
 	    !json_object_is_type(type, json_type_string))
 		return -EBADMSG;
-	message.type = type_of(json_object_get_string(type));
-	if (message.type == MESSAGE_HELLO || message.type == MESSAGE_SESSION) {
-		if (parse_version(object, &message.version) < 0 || parse_nonce(object, message.nonce) < 0)
-			return -EBADMSG;
-	}
-	*ret = message;
-	return 0;
-}
-
-/* json-c's add takes over the value also when it is NULL (a JSON null), which the caller finds out by `*good`. */
-static void add(struct json_object *object, const char *key, struct json_object *value, bool *good)
-{
-	if (!value || json_object_object_add(object, key, value) < 0)
-		*good = false;
-}
-
-static struct json_object *capability_array(void)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; array && i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
-		json_object_array_add(array, json_object_new_string(capabilities[i]));
-	return array;
-}
-
-static void add_hello(struct json_object *object, const struct message *message, bool ready, bool *good)
-{
-	add(object, "version", json_object_new_int64(message->version), good);
-	add(object, "agent", json_object_new_string(HOTDESK_VERSION), good);
-	add(object, "nonce", json_object_new_string(message->nonce), good);
-	add(object, "capabilities", capability_array(), good);
-	add(object, "ready", json_object_new_boolean(ready), good);
-}
-
-int message_write(const struct message *message, bool ready, char **ret, size_t *ret_size)
-{
-	_cleanup_(json_putp) struct json_object *object = json_object_new_object();
-	const char *text;
-	bool good = object;
-	size_t size;
-	char *line;
-
-	if (!good)
-		return -ENOMEM;
-	add(object, "type", json_object_new_string(message_names[message->type]), &good);
-	if (message->type == MESSAGE_HELLO)
-		add_hello(object, message, ready, &good);
-	else if (message->type == MESSAGE_SESSION)
-		add(object, "version", json_object_new_int64(message->version), &good);
-	text = good ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN) : NULL;
-	size = text ? strlen(text) : 0;
-	line = text ? malloc(size + 2) : NULL;
-	if (!line)
-		return -ENOMEM;
-	memcpy(line, text, size);
-	memcpy(line + size, "\n", 2);
-	*ret = line;
-	*ret_size = size + 1;
-	return 0;
+	ret->type = type_of(json_object_get_string(type));
+	if (take_number(object, "id", 1, INT32_MAX, &id) < 0)
+		return -EBADMSG;
+	ret->id = (uint32_t)id;
+	return types[ret->type].parse ? types[ret->type].parse(object, ret) : 0;
 }

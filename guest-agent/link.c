@@ -3,7 +3,6 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "guest-agent/codec.h"
 #include "guest-agent/port.h"
 
 #include <errno.h>
@@ -15,28 +14,28 @@ struct host_link {
 	struct port *port;
 	struct watch *heartbeat;
 	struct lines lines;
-	bool ready;
+	const struct link_ops *ops;
+	void *userdata;
 	bool complained; /* about a version of the host's; once a connection */
 };
 
-static void link_send(struct host_link *link, const struct message *message)
+/* Takes the line over. */
+static void link_send(struct host_link *link, char *taken)
 {
-	_cleanup_free_ char *line = NULL;
-	size_t size;
-	int r = message_write(message, link->ready, &line, &size);
+	_cleanup_free_ char *line = taken;
+	int r = line ? port_send(link->port, line, strlen(line)) : -ENOMEM;
 
-	if (r == 0)
-		r = port_send(link->port, line, size);
 	if (r < 0 && r != -ENOTCONN)
 		log_warning("host: a message was dropped: %s", strerror(-r));
 }
 
 static void link_hello(struct host_link *link, const char *nonce)
 {
-	struct message hello = {.type = MESSAGE_HELLO, .version = AGENT_PROTOCOL_VERSION};
+	struct hello hello = {0};
 
-	memcpy(hello.nonce, nonce, strlen(nonce) + 1);
-	link_send(link, &hello);
+	link->ops->hello(&hello, link->userdata);
+	hello.nonce = nonce;
+	link_send(link, words_hello(&hello));
 }
 
 static void on_connected(void *userdata)
@@ -69,25 +68,28 @@ static void link_on_hello(struct host_link *link, const struct message *hello)
 	link_hello(link, hello->nonce);
 }
 
+static void link_on_request(struct host_link *link, const struct message *request, int r)
+{
+	if (request->id == 0)
+		log_debug("host: a message that is not understood");
+	else if (r < 0)
+		link_result(link, request->id, "the request is not well-formed");
+	else if (request->type == MESSAGE_UNKNOWN)
+		link_result(link, request->id, "not supported");
+	else
+		link->ops->request(request, link->userdata);
+}
+
 static void on_line(const char *line, size_t size, void *userdata)
 {
 	struct host_link *link = userdata;
 	struct message message;
+	int r = message_parse(line, size, &message);
 
-	if (message_parse(line, size, &message) < 0) {
-		log_debug("host: a line of %zu bytes is not understood", size);
-		return;
-	}
-	switch (message.type) {
-	case MESSAGE_HELLO:
+	if (message.type == MESSAGE_HELLO && r == 0)
 		link_on_hello(link, &message);
-		break;
-	case MESSAGE_READY:
-	case MESSAGE_HEARTBEAT:
-	case MESSAGE_SESSION:
-	case MESSAGE_UNKNOWN:
-		break;
-	}
+	else
+		link_on_request(link, &message, r);
 }
 
 static void on_data(const char *data, size_t size, void *userdata)
@@ -101,7 +103,7 @@ static void on_data(const char *data, size_t size, void *userdata)
 static void on_heartbeat(uint32_t events, void *userdata)
 {
 	(void)events;
-	link_send(userdata, &(struct message){.type = MESSAGE_HEARTBEAT});
+	link_send(userdata, words_plain("heartbeat"));
 }
 
 static const struct port_ops link_port_ops = {
@@ -110,13 +112,16 @@ static const struct port_ops link_port_ops = {
     .data = on_data,
 };
 
-int link_new(struct loop *loop, const char *port_path, struct host_link **ret)
+int link_new(struct loop *loop, const char *port_path, const struct link_ops *ops, void *userdata,
+	     struct host_link **ret)
 {
 	_cleanup_(link_freep) struct host_link *link = calloc(1, sizeof(*link));
 	int r;
 
 	if (!link)
 		return -ENOMEM;
+	link->ops = ops;
+	link->userdata = userdata;
 	r = loop_every(loop, LINK_HEARTBEAT_MS, on_heartbeat, link, &link->heartbeat);
 	if (r < 0)
 		return r;
@@ -142,11 +147,22 @@ void link_freep(struct host_link **link)
 	link_free(*link);
 }
 
-void link_set_ready(struct host_link *link, bool ready)
+void link_ready(struct host_link *link)
 {
-	if (link->ready == ready)
-		return;
-	link->ready = ready;
-	if (ready)
-		link_send(link, &(struct message){.type = MESSAGE_READY});
+	link_send(link, words_plain("ready"));
+}
+
+void link_session(struct host_link *link, const struct session_info *session)
+{
+	link_send(link, words_session(session));
+}
+
+void link_leaving(struct host_link *link, const char *how)
+{
+	link_send(link, words_leaving(how));
+}
+
+void link_result(struct host_link *link, uint32_t id, const char *error)
+{
+	link_send(link, words_result(id, error));
 }

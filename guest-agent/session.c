@@ -19,7 +19,7 @@ struct session {
 	struct sessions *sessions;
 	int fd; /* -1: free */
 	uid_t uid;
-	bool up;
+	enum message_type said; /* MESSAGE_SESSION, MESSAGE_LOCKED; MESSAGE_UNKNOWN: nothing yet */
 	struct watch *watch;
 	struct lines lines;
 };
@@ -27,23 +27,36 @@ struct session {
 struct sessions {
 	struct loop *loop;
 	int fd;
-	bool up;
 	struct watch *watch;
 	sessions_fn changed;
 	void *userdata;
 	struct session all[SESSION_MAX];
 };
 
-static void sessions_update(struct sessions *sessions)
+static bool is_said(const struct sessions *sessions, enum message_type what, const uid_t *uid)
 {
-	bool up = false;
+	for (size_t i = 0; i < SESSION_MAX; i++) {
+		const struct session *session = &sessions->all[i];
 
-	for (size_t i = 0; i < SESSION_MAX; i++)
-		up = up || (sessions->all[i].fd >= 0 && sessions->all[i].up);
-	if (up == sessions->up)
-		return;
-	sessions->up = up;
-	sessions->changed(up, sessions->userdata);
+		if (session->fd >= 0 && session->said == what && (!uid || session->uid == *uid))
+			return true;
+	}
+	return false;
+}
+
+bool sessions_any_up(const struct sessions *sessions)
+{
+	return is_said(sessions, MESSAGE_SESSION, NULL);
+}
+
+bool sessions_up(const struct sessions *sessions, uid_t uid)
+{
+	return is_said(sessions, MESSAGE_SESSION, &uid);
+}
+
+bool sessions_locked(const struct sessions *sessions, uid_t uid)
+{
+	return is_said(sessions, MESSAGE_LOCKED, &uid);
 }
 
 static void session_close(struct session *session)
@@ -52,7 +65,7 @@ static void session_close(struct session *session)
 	session->watch = NULL;
 	closep(&session->fd);
 	session->fd = -1;
-	session->up = false;
+	session->said = MESSAGE_UNKNOWN;
 	lines_clear(&session->lines);
 }
 
@@ -61,10 +74,12 @@ static void on_line(const char *line, size_t size, void *userdata)
 	struct session *session = userdata;
 	struct message message;
 
-	if (message_parse(line, size, &message) < 0 || message.type != MESSAGE_SESSION || session->up)
+	if (message_parse(line, size, &message) < 0 || session->said != MESSAGE_UNKNOWN)
 		return;
-	session->up = true;
-	log_info("session of uid %u is up", (unsigned)session->uid);
+	if (message.type != MESSAGE_SESSION && message.type != MESSAGE_LOCKED)
+		return;
+	session->said = message.type;
+	log_info("session of uid %u is %s", (unsigned)session->uid, message.type == MESSAGE_LOCKED ? "locked" : "up");
 }
 
 static void on_session(uint32_t events, void *userdata)
@@ -78,11 +93,12 @@ static void on_session(uint32_t events, void *userdata)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0 || lines_feed(&session->lines, buffer, (size_t)n, on_line, session) < 0) {
-		if (session->up)
-			log_info("session of uid %u ended", (unsigned)session->uid);
+		if (session->said != MESSAGE_UNKNOWN)
+			log_info("session of uid %u is %s", (unsigned)session->uid,
+				 session->said == MESSAGE_LOCKED ? "unlocked" : "gone");
 		session_close(session);
 	}
-	sessions_update(sessions);
+	sessions->changed(sessions->userdata);
 }
 
 static struct session *session_free_slot(struct sessions *sessions)

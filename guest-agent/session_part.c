@@ -2,17 +2,14 @@
 #include "guest-agent/session_part.h"
 
 #include "common/cleanup.h"
-#include "common/fs.h"
 #include "common/log.h"
-#include "guest-agent/codec.h"
 #include "guest-agent/follow.h"
+#include "guest-agent/root_socket.h"
 #include "guest-agent/uevent.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #define PART_RETRY_MS 1000
 #define PART_APPLY_TRIES 5
@@ -95,32 +92,14 @@ static void on_root(uint32_t events, void *userdata)
 		root_close(part);
 }
 
-static int root_connect(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int r = fs_path(address.sun_path, sizeof(address.sun_path), "%s", path);
-
-	if (r < 0)
-		return r;
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return steal_fd(&fd);
-}
-
 static int root_report(struct session_part *part)
 {
-	struct message up = {.type = MESSAGE_SESSION, .version = AGENT_PROTOCOL_VERSION};
-	_cleanup_free_ char *line = NULL;
-	size_t size;
 	int r;
 
 	part->root_fd = root_connect(part->socket_path);
 	if (part->root_fd < 0)
 		return part->root_fd;
-	r = message_write(&up, true, &line, &size);
-	if (r == 0 && send(part->root_fd, line, size, MSG_NOSIGNAL) != (ssize_t)size)
-		r = -EIO;
+	r = root_say(part->root_fd, "session");
 	if (r == 0)
 		r = loop_watch(part->loop, part->root_fd, EPOLLIN, on_root, part, &part->root_watch);
 	if (r < 0)

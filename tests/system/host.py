@@ -182,7 +182,7 @@ def a_desktop_is_cloned_boots_and_its_agent_says_ready():
     client.want(desktop("one"))
     ready = client.wait("one", "ready")
     assert client.history["one"][:4] == ["cloning", "starting", "booting", "ready"], client.history["one"]
-    assert ready["agent"]["capabilities"] == ["size"] and ready["boot"] == 1, ready
+    assert ready["agent"]["capabilities"] == ["size", "time", "hostname"] and ready["boot"] == 1, ready
     line = pathlib.Path(f"/proc/{ready['pid']}/cmdline").read_text()
     assert str(stack.state) not in line and str(stack.runtime) not in line, line
     assert subprocess.run(["qemu-img", "check", "-q", "-U", files_of("one") / "overlay.qcow2"]).returncode == 0
