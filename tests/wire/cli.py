@@ -14,8 +14,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
+from admin import AdminStack  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
-from harness import BIN, Stack  # noqa: E402
+from harness import BIN  # noqa: E402
 
 stack = None
 disk = None
@@ -23,10 +24,9 @@ disk = None
 
 def setup():
     global stack, disk
-    stack = Stack(conf={"host": {"stop-timeout": 2}})
-    disk = stack.directory / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], check=True)
-    stack.start(without=("gate", "auth"))
+    stack = AdminStack()
+    disk = stack.disk
+    stack.begin()
 
 
 def teardown():
@@ -35,19 +35,11 @@ def teardown():
 
 
 def refused(code, part, *arguments):
-    """The command exits with code, prints nothing on stdout, and stderr has part."""
-    done = stack.cli(*arguments, check=False)
-    assert done.returncode == code, f"{arguments}: exit {done.returncode}, not {code}: {done.stderr}"
-    assert done.stderr.startswith("hotdesk: "), f"{arguments}: {done.stderr}"
-    assert part in done.stderr, f"{arguments}: {part!r} is not in {done.stderr!r}"
-    assert done.stdout == "", f"{arguments}: {done.stdout!r}"
-    return done.stderr
+    return stack.refused(code, part, *arguments)
 
 
 def said(part, *arguments):
-    done = stack.cli(*arguments)
-    assert part in done.stdout, f"{arguments}: {part!r} is not in {done.stdout!r}"
-    return done.stdout
+    return stack.said(part, *arguments)
 
 
 def need_image():

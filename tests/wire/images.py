@@ -12,8 +12,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
+from admin import AdminStack  # noqa: E402
 from case import case, eventually, main  # noqa: E402
-from harness import BIN, Stack  # noqa: E402
+from harness import BIN  # noqa: E402
 
 stack = None
 disk = None
@@ -21,10 +22,9 @@ disk = None
 
 def setup():
     global stack, disk
-    stack = Stack(conf={"host": {"stop-timeout": 2}})
-    disk = stack.directory / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], check=True)
-    stack.start(without=("gate", "auth"))
+    stack = AdminStack()
+    disk = stack.disk
+    stack.begin()
 
 
 def teardown():
@@ -33,15 +33,11 @@ def teardown():
 
 
 def refused(part, *arguments, code=1):
-    done = stack.cli(*arguments, check=False)
-    assert done.returncode == code, f"{arguments}: exit {done.returncode}, not {code}: {done.stderr}"
-    assert part in done.stderr, f"{arguments}: {part!r} is not in {done.stderr!r}"
-    assert done.stdout == "", f"{arguments}: {done.stdout!r}"
+    return stack.refused(code, part, *arguments)
 
 
 def said(part, *arguments):
-    done = stack.cli(*arguments)
-    assert part in done.stdout, f"{arguments}: {part!r} is not in {done.stdout!r}"
+    return stack.said(part, *arguments)
 
 
 def versions(name):
