@@ -33,6 +33,7 @@ static const struct {
     {"image show", admin_image_show},
     {"image publish", admin_image_publish},
     {"image rollback", admin_image_rollback},
+    {"image verify", admin_image_verify},
     {"image prune", admin_image_prune},
     {"image recipe", admin_image_recipe},
     {"image log", admin_image_log},
@@ -163,7 +164,7 @@ void admin_note(struct admin_call *call, const char *pool, const char *desktop, 
 	broker_event(call->broker, "admin", "", desktop, pool, "%s (uid %u)", text, (unsigned)call->uid);
 }
 
-/* The command that reads or copies this image: import, publish, rollback. */
+/* A command that reads or copies this image. */
 static bool works_on(const struct admin_call *call, const char *image)
 {
 	const char *name = admin_argument(call, "name");

@@ -60,6 +60,7 @@ int admin_image_import(struct admin_call *call, struct error *err);
 int admin_image_list(struct admin_call *call, struct error *err);
 int admin_image_show(struct admin_call *call, struct error *err);
 int admin_image_publish(struct admin_call *call, struct error *err);
+int admin_image_verify(struct admin_call *call, struct error *err);
 int admin_image_rollback(struct admin_call *call, struct error *err);
 int admin_image_prune(struct admin_call *call, struct error *err);
 int admin_image_recipe(struct admin_call *call, struct error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* image publish, rollback and delete. */
+/* image publish, rollback, verify and delete. */
 #include "broker/admin_image.h"
 
 #include "broker/admin_json.h"
@@ -36,15 +36,22 @@ static void publish_done(int r, struct json_object *json, int fd, const struct e
 	admin_reply(call, reply);
 }
 
-int admin_image_publish(struct admin_call *call, struct error *err)
+typedef int (*ask_fn)(struct host_client *host, const char *name, uint32_t version, host_done_fn done, void *userdata);
+
+static int ask_version(struct admin_call *call, ask_fn ask, host_done_fn done, struct error *err)
 {
 	char name[STORE_NAME_SIZE];
 	uint32_t version;
 	int r;
 
 	image_split(admin_argument(call, "name"), name, &version);
-	r = host_client_image_publish(broker_host(call->broker), name, version, publish_done, call);
+	r = ask(broker_host(call->broker), name, version, done, call);
 	return r < 0 ? admin_host_error(r, err) : 0;
+}
+
+int admin_image_publish(struct admin_call *call, struct error *err)
+{
+	return ask_version(call, host_client_image_publish, publish_done, err);
 }
 
 int admin_image_rollback(struct admin_call *call, struct error *err)
@@ -52,6 +59,23 @@ int admin_image_rollback(struct admin_call *call, struct error *err)
 	int r = host_client_image_rollback(broker_host(call->broker), admin_argument(call, "name"), publish_done, call);
 
 	return r < 0 ? admin_host_error(r, err) : 0;
+}
+
+static void verify_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
+{
+	struct admin_call *call = userdata;
+
+	(void)json;
+	(void)fd;
+	if (r < 0)
+		admin_fail(call, err);
+	else
+		admin_reply_text(call, "image %s is as it was imported", admin_argument(call, "name"));
+}
+
+int admin_image_verify(struct admin_call *call, struct error *err)
+{
+	return ask_version(call, host_client_image_verify, verify_done, err);
 }
 
 static void delete_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)

@@ -54,8 +54,9 @@ const struct admin_command admin_commands[] = {
 	    },
 	.flags = ADMIN_PROGRESS,
 	.summary = "Let new desktops use a version of an image",
-	.help = "Its disk is read and compared with the sum that was taken at the import; a damaged one is refused. "
-		"Desktops that are there keep their version.",
+	.help =
+	    "Its files are read and compared with the sums that were taken at the import; a damaged one is refused. "
+	    "Desktops that are there keep their version.",
     },
     {
 	.noun = "image",
@@ -67,6 +68,16 @@ const struct admin_command admin_commands[] = {
 	.flags = ADMIN_PROGRESS,
 	.summary = "Publish the version that was published before",
 	.help = "Once more goes back by one more. What was left is published again by `hotdesk image publish` alone.",
+    },
+    {
+	.noun = "image",
+	.verb = "verify",
+	.arguments =
+	    {
+		{ADMIN_VERSION, "name", "NAME:VERSION", "The version to read.", false, NULL},
+	    },
+	.flags = ADMIN_PROGRESS,
+	.summary = "Check that an image's files are those that were imported",
     },
     {
 	.noun = "image",

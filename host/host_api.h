@@ -12,8 +12,9 @@
  *                                              "created", "direct_boot", "in_use", "recipe_name", "log"}]
  *   ImageDelete(s name, u version)           version 0: all; refused while in use, and of the
  *                                            published one (-EBUSY) while there are others
- *   ImagePublish(s name, u version) -> (u version)   checks the disk's sum first; ImageProgress meanwhile
+ *   ImagePublish(s name, u version) -> (u version)   checks the files' sums first; ImageProgress meanwhile
  *   ImageRollback(s name) -> (u version)     the same, of the version that was published before
+ *   ImageVerify(s name, u version) -> (u version)    checks the files' sums alone
  *   ImageOpen(s name, u version, s what) -> (u version, h file)   "recipe" or "log", to read; version 0: the newest
  *   SetDesired(t generation, s json)         the whole wanted set, idempotent; an older generation is refused (-ESTALE)
  *       [{"id", "slot", "image", "image_version" (0: published), "memory_mib", "vcpus",

@@ -490,6 +490,13 @@ int host_client_image_publish(struct host_client *client, const char *name, uint
 		   version);
 }
 
+int host_client_image_verify(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
+			     void *userdata)
+{
+	return ask(client, call_reading(client, done, userdata, read_version), "ImageVerify", UINT64_MAX, "su", name,
+		   version);
+}
+
 int host_client_image_rollback(struct host_client *client, const char *name, host_done_fn done, void *userdata)
 {
 	return ask(client, call_reading(client, done, userdata, read_version), "ImageRollback", UINT64_MAX, "s", name);

@@ -47,6 +47,9 @@ int host_client_image_delete(struct host_client *client, const char *name, uint3
 int host_client_image_publish(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
 			      void *userdata);
 int host_client_image_rollback(struct host_client *client, const char *name, host_done_fn done, void *userdata);
+/* -EUCLEAN: damaged. No timeout. */
+int host_client_image_verify(struct host_client *client, const char *name, uint32_t version, host_done_fn done,
+			     void *userdata);
 /* what: "recipe" or "log"; version 0: the newest. json: {"version":N}, and the fd. */
 int host_client_image_open(struct host_client *client, const char *name, uint32_t version, const char *what,
 			   host_done_fn done, void *userdata);

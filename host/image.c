@@ -59,6 +59,10 @@ char *image_manifest(const struct image *image)
 	json_put(object, "size", json_object_new_int64((int64_t)image->size), &good);
 	json_put(object, "virtual_size", json_object_new_int64((int64_t)image->virtual_size), &good);
 	json_put(object, "sha256", json_object_new_string(image->sha256), &good);
+	if (image->direct_boot) {
+		json_put(object, "kernel_sha256", json_object_new_string(image->kernel_sha256), &good);
+		json_put(object, "initrd_sha256", json_object_new_string(image->initrd_sha256), &good);
+	}
 	json_put(object, "direct_boot", json_object_new_boolean(image->direct_boot), &good);
 	json_put(object, "append", json_object_new_string(image->append), &good);
 	json_put(object, "recipe_name", json_object_new_string(image->recipe_name), &good);
@@ -75,15 +79,10 @@ static int take_text(struct json_object *object, const char *key, char *ret, siz
 	return text && fs_path(ret, size, "%s", text) == 0 ? 0 : -EBADMSG;
 }
 
-/* Manifests of the first release have none. */
-static int take_recipe_name(struct json_object *object, struct image *image)
+/* What manifests of the first release have not. */
+static int take_later(struct json_object *object, const char *key, char *ret, size_t size)
 {
-	if (!json_text(object, "recipe_name"))
-		return 0;
-	return take_text(object, "recipe_name", image->recipe_name, sizeof(image->recipe_name)) == 0 &&
-		       image_recipe_name_valid(image->recipe_name)
-		   ? 0
-		   : -EBADMSG;
+	return json_text(object, key) ? take_text(object, key, ret, size) : 0;
 }
 
 int image_manifest_parse(const char *text, size_t size, struct image *ret)
@@ -98,7 +97,10 @@ int image_manifest_parse(const char *text, size_t size, struct image *ret)
 	    take_text(object, "sha256", image.sha256, sizeof(image.sha256)) < 0 ||
 	    take_text(object, "created", image.created, sizeof(image.created)) < 0 ||
 	    take_text(object, "append", image.append, sizeof(image.append)) < 0 || !image_append_valid(image.append) ||
-	    take_recipe_name(object, &image) < 0)
+	    take_later(object, "kernel_sha256", image.kernel_sha256, sizeof(image.kernel_sha256)) < 0 ||
+	    take_later(object, "initrd_sha256", image.initrd_sha256, sizeof(image.initrd_sha256)) < 0 ||
+	    take_later(object, "recipe_name", image.recipe_name, sizeof(image.recipe_name)) < 0 ||
+	    !image_recipe_name_valid(image.recipe_name))
 		return -EBADMSG;
 	image.version = (uint32_t)version;
 	image.size = (uint64_t)bytes;

@@ -19,6 +19,8 @@ struct image {
 	uint32_t version;
 	uint64_t size, virtual_size; /* bytes of the file, of the disk in it */
 	char sha256[IMAGE_SHA256_SIZE];
+	/* Of vmlinux and initrd; "" where there are none, or from before they were taken. */
+	char kernel_sha256[IMAGE_SHA256_SIZE], initrd_sha256[IMAGE_SHA256_SIZE];
 	char created[32]; /* UTC, RFC 3339 */
 	bool direct_boot; /* vmlinux and initrd lie beside it */
 	char append[IMAGE_APPEND_SIZE];

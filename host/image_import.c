@@ -242,10 +242,12 @@ struct extra {
 	int from;
 	const char *name, *what;
 	off_t max;
+	char *sum; /* IMAGE_SHA256_SIZE; NULL: nobody needs it */
 };
 
 static int copy_extra(struct image_import *import, const char *directory, const struct extra *extra, struct error *err)
 {
+	_cleanup_(image_digest_freep) EVP_MD_CTX *digest = extra->sum ? image_digest_new() : NULL;
 	_cleanup_close_ int to = -1;
 	off_t size = 0;
 	bool mib = extra->max >= (off_t)1 << 20;
@@ -259,19 +261,25 @@ static int copy_extra(struct image_import *import, const char *directory, const 
 	to = create_in(directory, extra->name);
 	if (to < 0)
 		return copy_failed(err, to, extra->what, import);
-	return copy_all(&(struct copy){extra->from, to, size, extra->what, NULL, import, 95, 99}, err);
+	if (extra->sum && !digest)
+		return error_set(err, -EIO, "SHA-256 is not available in OpenSSL here");
+	r = copy_all(&(struct copy){extra->from, to, size, extra->what, digest, import, 95, 99}, err);
+	if (r == 0 && extra->sum && image_digest_text(digest, extra->sum) < 0)
+		r = error_set(err, -EIO, "SHA-256 failed");
+	return r;
 }
 
 static int copy_boot(struct image_import *import, const char *directory, struct image *image, struct error *err)
 {
+	const struct extra kernel = {import->kernel, "vmlinux", "kernel", BOOT_FILE_MAX, image->kernel_sha256};
+	const struct extra initrd = {import->initrd, "initrd", "initrd", BOOT_FILE_MAX, image->initrd_sha256};
 	int r;
 
 	if (import->kernel < 0)
 		return 0;
-	r = copy_extra(import, directory, &(struct extra){import->kernel, "vmlinux", "kernel", BOOT_FILE_MAX}, err);
+	r = copy_extra(import, directory, &kernel, err);
 	if (r == 0)
-		r = copy_extra(import, directory, &(struct extra){import->initrd, "initrd", "initrd", BOOT_FILE_MAX},
-			       err);
+		r = copy_extra(import, directory, &initrd, err);
 	image->direct_boot = true;
 	snprintf(image->append, sizeof(image->append), "%s",
 		 import->append && import->append[0] ? import->append : IMAGE_DEFAULT_APPEND);
@@ -281,14 +289,16 @@ static int copy_boot(struct image_import *import, const char *directory, struct 
 /* Recipe and build log: how the image came to be. */
 static int copy_origin(struct image_import *import, const char *directory, struct image *image, struct error *err)
 {
+	const struct extra recipe = {import->recipe, "recipe", "recipe", RECIPE_MAX, NULL};
+	const struct extra build_log = {import->log, "build.log", "build log", LOG_MAX, NULL};
 	int r = 0;
 
 	if (import->recipe >= 0) {
-		r = copy_extra(import, directory, &(struct extra){import->recipe, "recipe", "recipe", RECIPE_MAX}, err);
+		r = copy_extra(import, directory, &recipe, err);
 		snprintf(image->recipe_name, sizeof(image->recipe_name), "%s", import->recipe_name);
 	}
 	if (r == 0 && import->log >= 0) {
-		r = copy_extra(import, directory, &(struct extra){import->log, "build.log", "build log", LOG_MAX}, err);
+		r = copy_extra(import, directory, &build_log, err);
 		image->log = true;
 	}
 	return r;

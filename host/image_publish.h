@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Makes one version of an image the published one. For the thread that image_import_run has too. */
+/* Checks one version of an image and makes it the published one. For the thread that image_import_run has too. */
 #ifndef HOST_IMAGE_PUBLISH_H
 #define HOST_IMAGE_PUBLISH_H
 
@@ -11,14 +11,15 @@
 struct image_publish {
 	const char *directory; /* of all images */
 	const char *name;
-	uint32_t version;        /* 0: the one that was published before; then the one on disk */
+	uint32_t version;        /* 0: the one that was published before; then the one it was */
+	bool check_only;         /* of this version; nothing is published */
 	atomic_uint percent;     /* of the check, for whoever watches */
 	const struct jobs *jobs; /* ends early when these stop; may be NULL */
 };
 
 /*
- * Reads the whole disk first and compares its sum with the manifest's. 0, or negative errno with err's text: -ENOENT
- * (no such version, none before), -EUCLEAN (damaged).
+ * Reads disk, kernel and initrd first and compares their sums with the manifest's. 0, or negative errno with err's
+ * text: -ENOENT (no such version, none before), -EUCLEAN (damaged).
  */
 int image_publish_run(struct image_publish *publish, struct error *err);
 

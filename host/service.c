@@ -216,6 +216,7 @@ static const sd_bus_vtable host_vtable[] = {
     SD_BUS_METHOD("ImageList", "", "s", service_image_list, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ImagePublish", "su", "u", service_image_publish, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ImageRollback", "s", "u", service_image_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ImageVerify", "su", "u", service_image_verify, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ImageOpen", "sus", "uh", service_image_open, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ImageDelete", "su", "", service_image_delete, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetDesired", "ts", "", method_set_desired, SD_BUS_VTABLE_UNPRIVILEGED),

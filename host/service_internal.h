@@ -46,6 +46,7 @@ int service_image_import(sd_bus_message *call, void *userdata, sd_bus_error *ret
 int service_image_list(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
 int service_image_publish(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
 int service_image_rollback(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
+int service_image_verify(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
 int service_image_open(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
 int service_image_delete(sd_bus_message *call, void *userdata, sd_bus_error *ret_error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ImagePublish and ImageRollback. */
+/* ImagePublish, ImageRollback and ImageVerify. */
 #include "host/service_internal.h"
 
 #include "common/log.h"
@@ -34,18 +34,22 @@ static void publish_done(int r, const struct error *err, void *data)
 	uint32_t version = publish->work.version;
 
 	if (r < 0) {
-		log_warning("image %s was not published: %s", publish->name, err->text);
+		log_warning("image %s was not %s: %s", publish->name,
+			    publish->work.check_only ? "verified" : "published", err->text);
 		bus_reply_with_error(publish->call, err);
 	} else {
-		log_notice("image %s:%u is published", publish->name, version);
-		image_store_publish(publish->service->images, publish->name, version);
+		if (!publish->work.check_only) {
+			log_notice("image %s:%u is published", publish->name, version);
+			image_store_publish(publish->service->images, publish->name, version);
+		}
 		progress_tell(&publish->progress);
 		sd_bus_reply_method_return(publish->call, "u", version);
 	}
 	publish_free(publish);
 }
 
-static int publish_start(struct service *service, sd_bus_message *call, const char *name, uint32_t version)
+static int publish_start(struct service *service, sd_bus_message *call, const char *name, uint32_t version,
+			 bool check_only)
 {
 	struct publish *publish = calloc(1, sizeof(*publish));
 	int r;
@@ -58,6 +62,7 @@ static int publish_start(struct service *service, sd_bus_message *call, const ch
 	publish->work.directory = image_store_directory(service->images);
 	publish->work.name = publish->name;
 	publish->work.version = version;
+	publish->work.check_only = check_only;
 	publish->work.jobs = service->image_jobs;
 	r = progress_start(&publish->progress, service, publish->name, &publish->work.percent);
 	if (r == 0)
@@ -79,31 +84,43 @@ static int refuse_unknown(const struct service *service, const char *name, uint3
 	return 0;
 }
 
-int service_image_publish(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+static int publish_or_refuse(sd_bus_message *call, struct service *service, const char *name, uint32_t version,
+			     bool check_only)
 {
 	struct error err = {0};
+	int r = refuse_unknown(service, name, version, &err);
+
+	return r < 0 ? bus_reply_with_error(call, &err) : publish_start(service, call, name, version, check_only);
+}
+
+static int with_version(sd_bus_message *call, struct service *service, bool check_only)
+{
 	const char *name;
 	uint32_t version;
 	int r = sd_bus_message_read(call, "su", &name, &version);
 
+	if (r < 0 || version == 0)
+		return r < 0 ? r : -EINVAL;
+	return publish_or_refuse(call, service, name, version, check_only);
+}
+
+int service_image_publish(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
 	(void)ret_error;
-	if (r < 0)
-		return r;
-	if (version == 0)
-		return -EINVAL;
-	r = refuse_unknown(userdata, name, version, &err);
-	return r < 0 ? bus_reply_with_error(call, &err) : publish_start(userdata, call, name, version);
+	return with_version(call, userdata, false);
+}
+
+int service_image_verify(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	return with_version(call, userdata, true);
 }
 
 int service_image_rollback(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
-	struct error err = {0};
 	const char *name;
 	int r = sd_bus_message_read(call, "s", &name);
 
 	(void)ret_error;
-	if (r < 0)
-		return r;
-	r = refuse_unknown(userdata, name, 0, &err);
-	return r < 0 ? bus_reply_with_error(call, &err) : publish_start(userdata, call, name, 0);
+	return r < 0 ? r : publish_or_refuse(call, userdata, name, 0, false);
 }

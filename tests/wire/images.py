@@ -118,6 +118,10 @@ def the_list_tells_what_is_published_and_its_sum():
 def a_damaged_disk_is_refused_with_what_to_do():
     make("broken", 3)
     damage("broken", 2)
+    said("broken:1 is as it was imported", "image", "verify", "broken:1")
+    refused("broken:2 is damaged, its file disk.qcow2", "image", "verify", "broken:2")
+    refused("`hotdesk image show broken`", "image", "verify", "broken:9")
+    refused("NAME:VERSION", "image", "verify", "broken", code=2)
     refused("`hotdesk image delete broken:2`", "image", "publish", "broken:2")
     refused("broken:2 is damaged", "image", "rollback", "broken")
     assert published("broken") == [3]
