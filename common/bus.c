@@ -72,6 +72,14 @@ int bus_on_disconnect(sd_bus *bus, sd_bus_message_handler_t gone, void *userdata
 				   "Disconnected", gone, userdata);
 }
 
+/* The slot floats: it lives as long as what it is of, and its userdata is destroyed with it. */
+static void bus_own(sd_bus_slot *slot, sd_bus_destroy_t destroy)
+{
+	sd_bus_slot_set_destroy_callback(slot, destroy);
+	sd_bus_slot_set_floating(slot, 1);
+	sd_bus_slot_unref(slot);
+}
+
 static int intake_gone(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	(void)message;
@@ -85,7 +93,7 @@ static void intake_destroy(void *userdata)
 	bus_intake_free(userdata);
 }
 
-/* What bus reads instead of fd. The intake lives as long as bus, by a slot that floats. */
+/* What bus reads instead of fd. */
 static int bus_add_intake(sd_event *event, sd_bus *bus, int fd, unsigned max_fds, int *ret_input)
 {
 	_cleanup_close_ int input = -1;
@@ -100,9 +108,7 @@ static int bus_add_intake(sd_event *event, sd_bus *bus, int fd, unsigned max_fds
 		bus_intake_free(intake);
 		return r;
 	}
-	sd_bus_slot_set_destroy_callback(slot, intake_destroy);
-	sd_bus_slot_set_floating(slot, 1);
-	sd_bus_slot_unref(slot);
+	bus_own(slot, intake_destroy);
 	*ret_input = steal_fd(&input);
 	return 0;
 }
@@ -258,6 +264,57 @@ void bus_server_each(struct bus_server *server, void (*fn)(sd_bus *bus, void *us
 	}
 }
 
+/* One at a time, so that a peer which says much takes no more than its turn. */
+static int take_left(sd_event_source *source, void *userdata)
+{
+	sd_bus *bus = sd_bus_ref(userdata);
+
+	if (sd_bus_is_open(bus) > 0 && sd_bus_process(bus, NULL) > 0)
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	sd_bus_unref(bus);
+	return 0;
+}
+
+static int on_ready(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	(void)message;
+	(void)ret_error;
+	sd_event_source_set_enabled(userdata, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static void left_destroy(void *userdata)
+{
+	sd_event_source_disable_unref(userdata);
+}
+
+/*
+ * sd-bus (252) may read a server's first message together with the end of the authentication, and then waits for more
+ * bytes before it looks at it: for ever, where the server waits for the answer, as QEMU does for its listener's
+ * properties. So it is told to look when the connection stands.
+ */
+static int bus_take_left(sd_event *event, sd_bus *bus)
+{
+	sd_event_source *source;
+	sd_bus_slot *slot;
+	int r = sd_bus_set_connected_signal(bus, 1);
+
+	if (r >= 0)
+		r = sd_event_add_defer(event, &source, take_left, bus);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_bus_match_signal(bus, &slot, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+					"Connected", on_ready, source);
+	if (r < 0) {
+		sd_event_source_disable_unref(source);
+		return r;
+	}
+	bus_own(slot, left_destroy);
+	return 0;
+}
+
 static int client_new(sd_event *event, int fd, unsigned max_fds, sd_bus **ret)
 {
 	sd_bus *bus;
@@ -266,6 +323,8 @@ static int client_new(sd_event *event, int fd, unsigned max_fds, sd_bus **ret)
 	if (r < 0)
 		return r;
 	r = sd_bus_negotiate_fds(bus, 1);
+	if (r >= 0)
+		r = bus_take_left(event, bus);
 	if (r >= 0)
 		r = bus_start_attached(event, bus);
 	if (r < 0) {
@@ -377,10 +436,7 @@ int bus_hello(sd_bus *bus, const char *path, const char *interface, uint32_t ver
 	if (r >= 0)
 		r = sd_bus_call_async(bus, &slot, call, bus_hello_answered, hello, BUS_HELLO_USEC);
 	if (r >= 0) {
-		/* The slot floats: it lives as long as the call or the bus, and frees hello with it. */
-		sd_bus_slot_set_destroy_callback(slot, bus_hello_free);
-		sd_bus_slot_set_floating(slot, 1);
-		sd_bus_slot_unref(slot);
+		bus_own(slot, bus_hello_free);
 		hello = NULL;
 	}
 out:

@@ -2,15 +2,14 @@
 #include "display/screen/source.h"
 
 #include "common/bus.h"
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "display/display1.h"
-#include "display/screen/wake.h"
+#include "display/display1_listen.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -29,8 +28,9 @@ struct source {
 	sd_event *event;
 	const struct source_ops *ops;
 	void *userdata;
-	sd_bus *bus, *listener;
-	sd_bus_slot *gone, *listener_gone, *pinging, *registering;
+	sd_bus *bus;
+	sd_bus_slot *gone;
+	struct display1_listener *listener;
 	sd_event_source *defer;          /* re-registering or giving up, outside of the listener's handlers */
 	struct framebuffer *framebuffer; /* the screen's; NULL before the first scanout */
 	struct map map;
@@ -78,23 +78,26 @@ static int source_filter(sd_bus_message *message, void *userdata, sd_bus_error *
 }
 
 /* QEMU closes a listener's connection when another is registered or the console went: the main connection decides. */
-static int listener_gone(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static void listener_gone(void *userdata)
 {
 	struct source *source = userdata;
 
-	(void)message;
-	(void)ret_error;
 	source->relisten = true;
 	source_defer(source);
-	return 0;
 }
 
-static int trap(struct source *source, sd_bus_message *message, const char *why)
+static void listener_failed(const char *why, void *userdata)
+{
+	log_warning("QEMU takes no listener: %s", why);
+	source_give_up(userdata);
+}
+
+static int trap(struct source *source, const char *why)
 {
 	log_info("registering again: %s", why);
 	source->relisten = true;
 	source_defer(source);
-	return sd_bus_reply_method_return(message, NULL);
+	return 0;
 }
 
 /* The same framebuffer goes on where the size stays. */
@@ -106,71 +109,61 @@ static int source_resize(struct source *source, uint32_t width, uint32_t height)
 	return source->framebuffer ? 0 : -ENOMEM;
 }
 
-static int refuse(struct source *source, sd_bus_error *ret_error, int r, const char *what)
+static int refuse(struct source *source, int r, const char *what)
 {
 	log_warning("QEMU sent a %s that cannot be shown: %s", what, strerror(-r));
 	source_give_up(source);
-	return sd_bus_error_set_errnof(ret_error, r, "%s cannot be shown", what);
+	return r;
 }
 
 /*
  * Pixels came inline. Where memory was shared before, QEMU may have got that answer too late (1 s), and then shares no
  * more with this listener: a new one is asked again. It has no map, so a surface that cannot be shared ends this.
  */
-static int inline_done(struct source *source, sd_bus_message *message)
+static int inline_done(struct source *source)
 {
 	if (!source->map.address)
-		return sd_bus_reply_method_return(message, NULL);
+		return 0;
 	map_clear(&source->map);
-	return trap(source, message, "shared memory was given up");
+	return trap(source, "shared memory was given up");
 }
 
-static int on_scanout(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_scanout(uint32_t width, uint32_t height, const struct display1_pixels *pixels, void *userdata)
 {
 	struct source *source = userdata;
-	uint32_t width, height, stride, format;
-	struct region_rect all;
-	const void *data;
-	size_t size;
-	int r = sd_bus_message_read(message, "uuuu", &width, &height, &stride, &format);
+	struct region_rect all = {0, 0, (int)width, (int)height};
+	int r = framebuffer_check(width, height, pixels->stride, pixels->format, pixels->size);
 
-	if (r >= 0)
-		r = sd_bus_message_read_array(message, 'y', &data, &size);
-	if (r >= 0)
-		r = framebuffer_check(width, height, stride, format, size);
 	if (r >= 0)
 		r = source_resize(source, width, height);
 	if (r < 0)
-		return refuse(source, ret_error, r, "Scanout");
-	all = (struct region_rect){0, 0, (int)width, (int)height};
-	framebuffer_copy(source->framebuffer, all, data, stride);
+		return refuse(source, r, "Scanout");
+	framebuffer_copy(source->framebuffer, all, pixels->data, pixels->stride);
 	source->ops->damaged(all, source->userdata);
-	return inline_done(source, message);
+	return inline_done(source);
 }
 
-static int on_update(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static bool inside(const struct source *source, const struct display1_rect *rect)
+{
+	return source->framebuffer && framebuffer_inside(source->framebuffer->width, source->framebuffer->height,
+							 rect->x, rect->y, rect->w, rect->h);
+}
+
+static int on_update(const struct display1_rect *rect, const struct display1_pixels *pixels, void *userdata)
 {
 	struct source *source = userdata;
-	struct region_rect rect;
-	uint32_t stride, format;
-	const void *data;
-	size_t size;
-	int r = sd_bus_message_read(message, "iiiiuu", &rect.x, &rect.y, &rect.w, &rect.h, &stride, &format);
+	struct region_rect damage = {rect->x, rect->y, rect->w, rect->h};
+	int r;
 
-	if (r >= 0)
-		r = sd_bus_message_read_array(message, 'y', &data, &size);
-	if (r < 0)
-		return refuse(source, ret_error, r, "Update");
 	/* QEMU 7.2 may do this after a change of size, without a Scanout before. */
-	if (!source->framebuffer || !framebuffer_inside(source->framebuffer->width, source->framebuffer->height, rect.x,
-							rect.y, rect.w, rect.h))
-		return trap(source, message, "an update lies outside of the picture");
-	r = framebuffer_check((uint32_t)rect.w, (uint32_t)rect.h, stride, format, size);
+	if (!inside(source, rect))
+		return trap(source, "an update lies outside of the picture");
+	r = framebuffer_check((uint32_t)rect->w, (uint32_t)rect->h, pixels->stride, pixels->format, pixels->size);
 	if (r < 0)
-		return refuse(source, ret_error, r, "Update");
-	framebuffer_copy(source->framebuffer, rect, data, stride);
-	source->ops->damaged(rect, source->userdata);
-	return inline_done(source, message);
+		return refuse(source, r, "Update");
+	framebuffer_copy(source->framebuffer, damage, pixels->data, pixels->stride);
+	source->ops->damaged(damage, source->userdata);
+	return inline_done(source);
 }
 
 /* The fd may be writable by others and shrink at any time: the size is checked here, faults are caught at each copy. */
@@ -211,181 +204,83 @@ static bool map_copy(struct source *source, struct region_rect rect)
 	return true;
 }
 
-static int on_scanout_map(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_scanout_map(int fd, uint32_t offset, uint32_t width, uint32_t height, uint32_t stride, uint32_t format,
+			  void *userdata)
 {
 	struct source *source = userdata;
-	uint32_t offset, width, height, stride, format;
 	struct map map = {0};
-	int fd, r = sd_bus_message_read(message, "huuuuu", &fd, &offset, &width, &height, &stride, &format);
+	int r = map_new(fd, offset, height, stride, width, format, &map);
 
-	if (r >= 0)
-		r = map_new(fd, offset, height, stride, width, format, &map);
 	if (r >= 0)
 		r = source_resize(source, width, height);
-	if (r < 0) {
-		map_clear(&map);
-		/* QEMU sends pixels inline then, on the same listener: that is no trap. */
-		map_clear(&source->map);
-		return sd_bus_error_set_errnof(ret_error, r, "the map cannot be used");
-	}
 	map_clear(&source->map);
+	if (r < 0) {
+		/* QEMU sends pixels inline then, on the same listener: that is no trap. */
+		map_clear(&map);
+		return r;
+	}
 	source->map = map;
 	if (!map_copy(source, (struct region_rect){0, 0, (int)width, (int)height}))
-		return trap(source, message, "the shared picture was cut short");
-	return sd_bus_reply_method_return(message, NULL);
+		return trap(source, "the shared picture was cut short");
+	return 0;
 }
 
-static int on_update_map(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
-{
-	struct source *source = userdata;
-	struct region_rect rect;
-	int r = sd_bus_message_read(message, "iiii", &rect.x, &rect.y, &rect.w, &rect.h);
-
-	if (r < 0)
-		return refuse(source, ret_error, r, "UpdateMap");
-	if (!source->framebuffer || !source->map.address ||
-	    !framebuffer_inside(source->framebuffer->width, source->framebuffer->height, rect.x, rect.y, rect.w,
-				rect.h))
-		return trap(source, message, "an update lies outside of the shared picture");
-	if (!map_copy(source, rect))
-		return trap(source, message, "the shared picture was cut short");
-	return sd_bus_reply_method_return(message, NULL);
-}
-
-static int on_disable(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_update_map(const struct display1_rect *rect, void *userdata)
 {
 	struct source *source = userdata;
 
-	(void)ret_error;
+	if (!source->map.address || !inside(source, rect))
+		return trap(source, "an update lies outside of the shared picture");
+	if (!map_copy(source, (struct region_rect){rect->x, rect->y, rect->w, rect->h}))
+		return trap(source, "the shared picture was cut short");
+	return 0;
+}
+
+static int on_disable(void *userdata)
+{
+	struct source *source = userdata;
+
 	map_clear(&source->map);
 	source->framebuffer = NULL;
 	source->ops->disabled(source->userdata);
-	return sd_bus_reply_method_return(message, NULL);
-}
-
-static int on_mouse_set(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
-{
-	struct source *source = userdata;
-	int32_t x, y, on;
-	int r = sd_bus_message_read(message, "iii", &x, &y, &on);
-
-	(void)ret_error;
-	if (r < 0)
-		return r;
-	source->ops->mouse(x, y, on != 0, source->userdata);
-	return sd_bus_reply_method_return(message, NULL);
-}
-
-static int on_cursor(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
-{
-	struct source *source = userdata;
-	int32_t width, height, hot_x, hot_y;
-	const void *data;
-	size_t size;
-	int r = sd_bus_message_read(message, "iiii", &width, &height, &hot_x, &hot_y);
-
-	(void)ret_error;
-	if (r >= 0)
-		r = sd_bus_message_read_array(message, 'y', &data, &size);
-	if (r < 0)
-		return r;
-	if (display1_cursor_valid(width, height, hot_x, hot_y, size))
-		source->ops->cursor(width, height, hot_x, hot_y, data, source->userdata);
-	return sd_bus_reply_method_return(message, NULL);
-}
-
-static int get_interfaces(sd_bus *bus, const char *path, const char *interface, const char *property,
-			  sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-	(void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)ret_error;
-	return sd_bus_message_append(reply, "as", 1, DISPLAY1_LISTENER_MAP);
-}
-
-static const sd_bus_vtable listener_vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("Scanout", "uuuuay", "", on_scanout, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Update", "iiiiuuay", "", on_update, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Disable", "", "", on_disable, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("MouseSet", "iii", "", on_mouse_set, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("CursorDefine", "iiiiay", "", on_cursor, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_VTABLE_END,
-};
-
-static const sd_bus_vtable map_vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("ScanoutMap", "huuuuu", "", on_scanout_map, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("UpdateMap", "iiii", "", on_update_map, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_VTABLE_END,
-};
-
-static int registered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-	(void)ret_error;
-	if (sd_bus_message_is_method_error(reply, NULL)) {
-		log_warning("QEMU refused a listener: %s", sd_bus_message_get_error(reply)->message);
-		source_give_up(userdata);
-	}
 	return 0;
 }
 
-static void drop_listener(struct source *source)
+static int on_mouse(int32_t x, int32_t y, bool on, void *userdata)
 {
-	source->registering = sd_bus_slot_unref(source->registering);
-	source->listener_gone = sd_bus_slot_unref(source->listener_gone);
-	source->listener = sd_bus_close_unref(source->listener);
+	const struct source *source = userdata;
+
+	source->ops->mouse(x, y, on, source->userdata);
+	return 0;
 }
 
-/* The listener is started before it is registered: QEMU authenticates it inside the call, in its main loop. */
+static int on_cursor(int32_t width, int32_t height, int32_t hot_x, int32_t hot_y, const void *argb, size_t size,
+		     void *userdata)
+{
+	const struct source *source = userdata;
+
+	if (display1_cursor_valid(width, height, hot_x, hot_y, size))
+		source->ops->cursor(width, height, hot_x, hot_y, argb, source->userdata);
+	return 0;
+}
+
+static const struct display1_listener_ops listener_ops = {
+    .scanout = on_scanout,
+    .update = on_update,
+    .scanout_map = on_scanout_map,
+    .update_map = on_update_map,
+    .disable = on_disable,
+    .mouse = on_mouse,
+    .cursor = on_cursor,
+    .filter = source_filter,
+    .gone = listener_gone,
+    .failed = listener_failed,
+};
+
 static int source_listen(struct source *source)
 {
-	_cleanup_close_ int theirs = -1;
-	int ends[2], r;
-
-	drop_listener(source);
 	map_clear(&source->map);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	theirs = ends[1];
-	r = bus_client_fd(source->event, ends[0], &source->listener);
-	if (r >= 0)
-		r = wake_when_connected(source->listener);
-	if (r >= 0)
-		r = sd_bus_add_filter(source->listener, NULL, source_filter, source);
-	if (r >= 0)
-		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER,
-					     listener_vtable, source);
-	if (r >= 0)
-		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER_MAP,
-					     map_vtable, source);
-	if (r >= 0)
-		r = bus_on_disconnect(source->listener, listener_gone, source, &source->listener_gone);
-	if (r >= 0)
-		r = sd_bus_call_method_async(source->bus, &source->registering, NULL, DISPLAY1_CONSOLE_PATH,
-					     DISPLAY1_CONSOLE, "RegisterListener", registered, source, "h", theirs);
-	return r < 0 ? r : 0;
-}
-
-static int connected(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-	struct source *source = userdata;
-
-	(void)ret_error;
-	if (sd_bus_message_is_method_error(reply, NULL)) {
-		log_warning("QEMU does not answer: %s", sd_bus_message_get_error(reply)->message);
-		source_give_up(source);
-		return 0;
-	}
-	source->relisten = true;
-	source_defer(source);
-	return 0;
-}
-
-/* An fd sent before the connection stands would be waited for: so the listener is registered after a first answer. */
-static int source_ping(struct source *source)
-{
-	return sd_bus_call_method_async(source->bus, &source->pinging, NULL, DISPLAY1_CONSOLE_PATH,
-					"org.freedesktop.DBus.Peer", "Ping", connected, source, "");
+	return display1_listener_register(source->listener);
 }
 
 static bool relistens_too_often(struct source *source)
@@ -437,7 +332,7 @@ int source_new(sd_event *event, int fd, const struct source_ops *ops, void *user
 	if (r >= 0)
 		r = sd_bus_add_filter(source->bus, NULL, source_filter, source);
 	if (r >= 0)
-		r = source_ping(source);
+		r = display1_listener_new(event, source->bus, &listener_ops, source, &source->listener);
 	if (r < 0) {
 		source_free(source);
 		return r;
@@ -451,9 +346,8 @@ void source_free(struct source *source)
 	if (!source)
 		return;
 	sd_event_source_disable_unref(source->defer);
-	drop_listener(source);
+	display1_listener_free(source->listener);
 	map_clear(&source->map);
-	sd_bus_slot_unref(source->pinging);
 	sd_bus_slot_unref(source->gone);
 	sd_bus_close_unref(source->bus);
 	sd_event_unref(source->event);

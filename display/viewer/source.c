@@ -2,14 +2,13 @@
 #include "display/viewer/source.h"
 
 #include "common/bus.h"
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "display/display1.h"
+#include "display/display1_listen.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define BUTTONS 5       /* QEMU: left, middle, right, wheel up, wheel down; RFB has them in the same order */
 #define ECHOES 32       /* of our own positions, which the guest reports back */
@@ -23,8 +22,9 @@ struct source {
 	struct surface *surface;
 	const struct source_ops *ops;
 	void *userdata;
-	sd_bus *bus, *listener;
-	sd_bus_slot *gone, *listener_gone, *connecting, *registering;
+	sd_bus *bus;
+	sd_bus_slot *gone;
+	struct display1_listener *listener;
 	struct pixels *own; /* where inline pixels go; the surface has it too */
 	struct pixels *current;
 	bool pictured, lost, closing;
@@ -35,8 +35,6 @@ struct source {
 	} sent[ECHOES];
 	unsigned n_sent;
 };
-
-static int source_listen(struct source *source);
 
 static void source_lost(struct source *source)
 {
@@ -72,11 +70,6 @@ static void source_show(struct source *source, struct pixels *pixels)
 	source_pictured(source);
 }
 
-static int refused(sd_bus_error *ret_error, int r, const char *what)
-{
-	return sd_bus_error_set_errnof(ret_error, r, "%s: %s", what, strerror(-r));
-}
-
 static void copy_lines(struct pixels *to, int x, int y, int w, int h, const uint8_t *data, size_t stride)
 {
 	for (int line = 0; line < h; line++)
@@ -84,107 +77,84 @@ static void copy_lines(struct pixels *to, int x, int y, int w, int h, const uint
 		       (size_t)w * 4);
 }
 
-static int on_scanout(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_scanout(uint32_t width, uint32_t height, const struct display1_pixels *pixels, void *userdata)
 {
 	struct source *source = userdata;
-	uint32_t width, height, stride, format;
 	struct pixels *own = source->own;
-	const void *data;
-	size_t size;
-	int r = sd_bus_message_read(message, "uuuu", &width, &height, &stride, &format);
+	int r = pixels_check(width, height, pixels->stride, pixels->format, pixels->size);
 
-	if (r >= 0)
-		r = sd_bus_message_read_array(message, 'y', &data, &size);
-	if (r >= 0)
-		r = pixels_check(width, height, stride, format, size);
 	if (r < 0)
-		return refused(ret_error, r, "Scanout");
+		return r;
 	if (!own || source->current != own || own->width != (int)width || own->height != (int)height) {
 		r = pixels_new(width, height, &own);
 		if (r < 0)
-			return refused(ret_error, r, "Scanout");
+			return r;
 		pixels_unref(source->own);
 		source->own = pixels_ref(own);
-		copy_lines(own, 0, 0, (int)width, (int)height, data, stride);
+		copy_lines(own, 0, 0, (int)width, (int)height, pixels->data, pixels->stride);
 		source_show(source, own);
 	} else {
-		copy_lines(own, 0, 0, (int)width, (int)height, data, stride);
+		copy_lines(own, 0, 0, (int)width, (int)height, pixels->data, pixels->stride);
 		surface_damage(source->surface, (struct rect){0, 0, (int)width, (int)height});
 		source_pictured(source);
 	}
-	return sd_bus_reply_method_return(message, NULL);
+	return 0;
 }
 
-static bool inside(const struct pixels *pixels, int32_t x, int32_t y, int32_t w, int32_t h)
+static bool inside(const struct pixels *pixels, const struct display1_rect *rect)
 {
-	return pixels && x >= 0 && y >= 0 && w > 0 && h > 0 && w <= pixels->width && h <= pixels->height &&
-	       x <= pixels->width - w && y <= pixels->height - h;
+	return pixels && rect->x >= 0 && rect->y >= 0 && rect->w > 0 && rect->h > 0 && rect->w <= pixels->width &&
+	       rect->h <= pixels->height && rect->x <= pixels->width - rect->w && rect->y <= pixels->height - rect->h;
 }
 
-static int on_update(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_update(const struct display1_rect *rect, const struct display1_pixels *pixels, void *userdata)
 {
 	struct source *source = userdata;
-	uint32_t stride, format;
-	int32_t x, y, w, h;
-	const void *data;
-	size_t size;
-	int r = sd_bus_message_read(message, "iiiiuu", &x, &y, &w, &h, &stride, &format);
+	int r;
 
-	if (r >= 0)
-		r = sd_bus_message_read_array(message, 'y', &data, &size);
-	if (r < 0)
-		return refused(ret_error, r, "Update");
-	if (source->current != source->own || !inside(source->own, x, y, w, h)) {
+	if (source->current != source->own || !inside(source->own, rect)) {
 		/* QEMU 7.2 may do this after a change of size: registering again brings a whole picture. */
-		r = source_listen(source);
+		r = display1_listener_register(source->listener);
 		return r < 0 ? r : 1;
 	}
-	r = pixels_check((uint32_t)w, (uint32_t)h, stride, format, size);
+	r = pixels_check((uint32_t)rect->w, (uint32_t)rect->h, pixels->stride, pixels->format, pixels->size);
 	if (r < 0)
-		return refused(ret_error, r, "Update");
-	copy_lines(source->own, x, y, w, h, data, stride);
-	surface_damage(source->surface, (struct rect){x, y, w, h});
-	return sd_bus_reply_method_return(message, NULL);
+		return r;
+	copy_lines(source->own, rect->x, rect->y, rect->w, rect->h, pixels->data, pixels->stride);
+	surface_damage(source->surface, (struct rect){rect->x, rect->y, rect->w, rect->h});
+	return 0;
 }
 
-static int on_scanout_map(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_scanout_map(int fd, uint32_t offset, uint32_t width, uint32_t height, uint32_t stride, uint32_t format,
+			  void *userdata)
 {
-	struct source *source = userdata;
-	uint32_t offset, width, height, stride, format;
 	struct pixels *pixels;
-	int fd, r = sd_bus_message_read(message, "huuuuu", &fd, &offset, &width, &height, &stride, &format);
+	int r = pixels_map(fd, offset, width, height, stride, format, &pixels);
 
-	if (r >= 0)
-		r = pixels_map(fd, offset, width, height, stride, format, &pixels);
 	if (r < 0)
-		return refused(ret_error, r, "ScanoutMap");
-	source_show(source, pixels);
-	return sd_bus_reply_method_return(message, NULL);
+		return r;
+	source_show(userdata, pixels);
+	return 0;
 }
 
-static int on_update_map(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_update_map(const struct display1_rect *rect, void *userdata)
 {
-	struct source *source = userdata;
-	int32_t x, y, w, h;
-	int r = sd_bus_message_read(message, "iiii", &x, &y, &w, &h);
+	const struct source *source = userdata;
 
-	if (r < 0)
-		return refused(ret_error, r, "UpdateMap");
-	if (w > 0 && h > 0)
-		surface_damage(source->surface, (struct rect){x, y, w, h});
-	return sd_bus_reply_method_return(message, NULL);
+	if (rect->w > 0 && rect->h > 0)
+		surface_damage(source->surface, (struct rect){rect->x, rect->y, rect->w, rect->h});
+	return 0;
 }
 
-static int on_disable(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_disable(void *userdata)
 {
 	struct source *source = userdata;
 
-	(void)ret_error;
 	pixels_unref(source->current);
 	source->current = NULL;
 	source->pictured = false;
 	source->ops->disabled(source->userdata);
-	return sd_bus_reply_method_return(message, NULL);
+	return 0;
 }
 
 static bool is_echo(const struct source *source, int x, int y)
@@ -195,140 +165,50 @@ static bool is_echo(const struct source *source, int x, int y)
 	return false;
 }
 
-static int on_mouse_set(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_mouse(int32_t x, int32_t y, bool on, void *userdata)
 {
-	struct source *source = userdata;
-	int32_t x, y, on;
-	int r = sd_bus_message_read(message, "iii", &x, &y, &on);
+	const struct source *source = userdata;
 
-	if (r < 0 || abs(x) > UINT16_MAX || abs(y) > UINT16_MAX)
-		return refused(ret_error, r < 0 ? r : -EINVAL, "MouseSet");
-	surface_move_pointer(source->surface, x, y, on != 0, !is_echo(source, x, y));
-	return sd_bus_reply_method_return(message, NULL);
+	if (abs(x) > UINT16_MAX || abs(y) > UINT16_MAX)
+		return -EINVAL;
+	surface_move_pointer(source->surface, x, y, on, !is_echo(source, x, y));
+	return 0;
 }
 
-static int on_cursor(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int on_cursor(int32_t width, int32_t height, int32_t hot_x, int32_t hot_y, const void *argb, size_t size,
+		     void *userdata)
 {
-	struct source *source = userdata;
-	int32_t width, height, hot_x, hot_y;
+	const struct source *source = userdata;
 	struct cursor *cursor;
-	const void *data;
-	size_t size;
-	int r = sd_bus_message_read(message, "iiii", &width, &height, &hot_x, &hot_y);
+	int r = cursor_new(width, height, hot_x, hot_y, argb, size, &cursor);
 
 	if (r >= 0)
-		r = sd_bus_message_read_array(message, 'y', &data, &size);
-	if (r >= 0)
-		r = cursor_new(width, height, hot_x, hot_y, data, size, &cursor);
-	if (r < 0)
-		return refused(ret_error, r, "CursorDefine");
-	surface_set_cursor(source->surface, cursor);
-	return sd_bus_reply_method_return(message, NULL);
+		surface_set_cursor(source->surface, cursor);
+	return r < 0 ? r : 0;
 }
 
-static int get_interfaces(sd_bus *bus, const char *path, const char *interface, const char *property,
-			  sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+static void listener_gone(void *userdata)
 {
-	(void)bus;
-	(void)path;
-	(void)interface;
-	(void)property;
-	(void)userdata;
-	(void)ret_error;
-	return sd_bus_message_append(reply, "as", 1, DISPLAY1_LISTENER_MAP);
-}
-
-static const sd_bus_vtable listener_vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("Scanout", "uuuuay", "", on_scanout, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Update", "iiiiuuay", "", on_update, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Disable", "", "", on_disable, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("MouseSet", "iii", "", on_mouse_set, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("CursorDefine", "iiiiay", "", on_cursor, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_VTABLE_END,
-};
-
-static const sd_bus_vtable map_vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("ScanoutMap", "huuuuu", "", on_scanout_map, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("UpdateMap", "iiii", "", on_update_map, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_VTABLE_END,
-};
-
-static int on_registered(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-	(void)ret_error;
-	if (!sd_bus_message_is_method_error(reply, NULL))
-		return 0;
-	log_warning("the desktop's display refused a listener: %s", sd_bus_message_get_error(reply)->message);
 	source_lost(userdata);
-	return 0;
 }
 
-static int on_pong(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+static void listener_failed(const char *why, void *userdata)
 {
-	(void)reply;
-	(void)userdata;
-	(void)ret_error;
-	return 0;
+	log_warning("the desktop's display takes no listener: %s", why);
+	source_lost(userdata);
 }
 
-static int source_make_listener(struct source *source, int fd)
-{
-	int r = bus_client_fd(source->event, fd, &source->listener);
-
-	if (r >= 0)
-		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER,
-					     listener_vtable, source);
-	if (r >= 0)
-		r = sd_bus_add_object_vtable(source->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER_MAP,
-					     map_vtable, source);
-	if (r >= 0)
-		r = bus_on_disconnect(source->listener, source_gone, source, &source->listener_gone);
-	/*
-	 * What the peer says in one breath with its half of the authentication is read with it, and sd-bus looks at it
-	 * only when more comes: an answer of the peer's makes sure that something does.
-	 */
-	if (r >= 0)
-		r = sd_bus_call_method_async(source->listener, NULL, NULL, DISPLAY1_LISTENER_PATH,
-					     "org.freedesktop.DBus.Peer", "Ping", on_pong, NULL, NULL);
-	return r;
-}
-
-static void source_drop_listener(struct source *source)
-{
-	source->registering = sd_bus_slot_unref(source->registering);
-	source->listener_gone = sd_bus_slot_unref(source->listener_gone);
-	source->listener = sd_bus_close_unref(source->listener);
-}
-
-/* The listener is started before it is registered: QEMU authenticates it inside the call, in its main loop. */
-static int source_listen(struct source *source)
-{
-	_cleanup_close_ int theirs = -1;
-	int pair[2], r;
-
-	source_drop_listener(source);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return -errno;
-	theirs = pair[1];
-	r = source_make_listener(source, pair[0]);
-	if (r < 0)
-		return r;
-	return sd_bus_call_method_async(source->bus, &source->registering, NULL, DISPLAY1_CONSOLE_PATH,
-					DISPLAY1_CONSOLE, "RegisterListener", on_registered, source, "h", theirs);
-}
-
-static int on_connected(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-	struct source *source = userdata;
-
-	(void)ret_error;
-	if (sd_bus_message_is_method_error(reply, NULL) || source_listen(source) < 0)
-		source_lost(source);
-	return 0;
-}
+static const struct display1_listener_ops listener_ops = {
+    .scanout = on_scanout,
+    .update = on_update,
+    .scanout_map = on_scanout_map,
+    .update_map = on_update_map,
+    .disable = on_disable,
+    .mouse = on_mouse,
+    .cursor = on_cursor,
+    .gone = listener_gone,
+    .failed = listener_failed,
+};
 
 int source_new(sd_event *event, int fd, struct surface *surface, const struct source_ops *ops, void *userdata,
 	       struct source **ret)
@@ -350,10 +230,8 @@ int source_new(sd_event *event, int fd, struct surface *surface, const struct so
 		r = sd_bus_set_close_on_exit(source->bus, 0);
 	if (r >= 0)
 		r = bus_on_disconnect(source->bus, source_gone, source, &source->gone);
-	/* sd-bus waits when it is given an fd before the peer has answered: the listener comes after a first answer. */
 	if (r >= 0)
-		r = sd_bus_call_method_async(source->bus, &source->connecting, NULL, DISPLAY1_CONSOLE_PATH,
-					     "org.freedesktop.DBus.Peer", "Ping", on_connected, source, NULL);
+		r = display1_listener_new(event, source->bus, &listener_ops, source, &source->listener);
 	if (r < 0) {
 		source_free(source);
 		return r;
@@ -469,8 +347,7 @@ void source_free(struct source *source)
 		source_release_all(source);
 		source_flush(source);
 	}
-	source_drop_listener(source);
-	sd_bus_slot_unref(source->connecting);
+	display1_listener_free(source->listener);
 	sd_bus_slot_unref(source->gone);
 	sd_bus_close_unref(source->bus);
 	pixels_unref(source->own);

@@ -360,6 +360,44 @@ static void test_socketpair_serves_and_passes_fds(void **state)
 	sd_bus_close_unref(server);
 }
 
+/* Reads what has come to `from` once it is all there, and writes it to `to` in one go; returns how much. */
+static ssize_t carry(struct fixture *fixture, int from, int to)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while (sd_event_run(fixture->event, 0) > 0)
+		;
+	n = read(from, bytes, sizeof(bytes));
+	if (n > 0)
+		assert_int_equal(write(to, bytes, (size_t)n), n);
+	return n;
+}
+
+static void test_first_message_that_comes_with_the_end_of_authentication(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer = {0};
+	sd_bus *server = NULL, *client = NULL;
+	int near[2], far[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, near), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, far), 0);
+	assert_int_equal(bus_serve_fd(fixture->event, near[0], NULL, NULL, &server), 0);
+	assert_int_equal(bus_hello(server, PATH, INTERFACE, 3, on_hello, &answer), 0);
+	assert_int_equal(bus_client_fd(fixture->event, far[0], &client), 0);
+	assert_int_equal(add_vtable(client, fixture), 0);
+	assert_true(carry(fixture, far[1], near[1]) > 0);
+	assert_true(carry(fixture, near[1], far[1]) > 0);
+	assert_true(carry(fixture, far[1], near[1]) > 0);
+	run_until(fixture, answer.there);
+	assert_int_equal(answer.r, 0);
+	sd_bus_close_unref(server);
+	sd_bus_close_unref(client);
+	close(near[1]);
+	close(far[1]);
+}
+
 static void test_garbage_ends_only_its_connection(void **state)
 {
 	struct fixture *fixture = *state;
@@ -404,6 +442,7 @@ int main(void)
 	    BUS_TEST(test_unanswered_hello_ends_with_the_connection),
 	    BUS_TEST(test_signal_reaches_every_peer),
 	    BUS_TEST(test_socketpair_serves_and_passes_fds),
+	    BUS_TEST(test_first_message_that_comes_with_the_end_of_authentication),
 	    BUS_TEST(test_garbage_ends_only_its_connection),
 	    BUS_TEST(test_nobody_listening_is_an_error),
 	};

@@ -5,7 +5,6 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "display/display1.h"
-#include "display/screen/wake.h"
 #include "tests/fakes/lines.h"
 
 #include <errno.h>
@@ -139,8 +138,6 @@ static int listener_open(struct tool_display *display, int fd)
 
 	sd_bus_close_unref(display->listener);
 	r = bus_client_fd(display->event, fd, &display->listener);
-	if (r >= 0)
-		r = wake_when_connected(display->listener);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(display->listener, NULL, DISPLAY1_LISTENER_PATH, DISPLAY1_LISTENER,
 					     listener_vtable, display);
