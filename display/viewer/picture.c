@@ -248,6 +248,5 @@ void picture_prepare(void)
 void picture_done(void)
 {
 	pango_cairo_font_map_set_default(NULL);
-	cairo_debug_reset_static_data();
 	FcFini();
 }
