@@ -7,6 +7,45 @@
 const struct admin_command admin_commands[] = {
     {
 	.noun = "image",
+	.verb = "build",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of the image; one that is there gets a new version.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_USER, "recipe", "RECIPE",
+		 "debian-12-icewm, debian-12-xfce, or the path of a recipe file. Default: debian-12-icewm", true, NULL},
+		{ADMIN_FLAG, "publish", NULL, "Let new desktops use it at once.", true, NULL},
+		{ADMIN_FILE, "agent-deb", "FILE",
+		 "Package of hotdesk-agent to put in. Default: the one of this release", true, NULL},
+		{ADMIN_FILE, "to", "DIRECTORY", "Write disk, kernel and initrd there; nothing is imported.", true,
+		 NULL},
+	    },
+	.flags = ADMIN_BUILDS,
+	.summary = "Build a golden image from a recipe and copy it in",
+	.help =
+	    "Made of this machine's apt sources, as root or with user namespaces. Ctrl-C leaves nothing. Its log is "
+	    "kept: `hotdesk image log`.",
+    },
+    {
+	.noun = "image",
+	.verb = "update",
+	.arguments =
+	    {
+		{ADMIN_NAME, "name", "NAME", "Name of an image that `hotdesk image build` made.", false, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_FLAG, "publish", NULL, "Let new desktops use it at once.", true, NULL},
+		{ADMIN_FILE, "agent-deb", "FILE",
+		 "Package of hotdesk-agent to put in. Default: the one of this release", true, NULL},
+	    },
+	.flags = ADMIN_BUILDS,
+	.summary = "Build an image's next version by its recipe, with the newest packages",
+    },
+    {
+	.noun = "image",
 	.verb = "import",
 	.arguments =
 	    {

@@ -47,6 +47,8 @@ enum admin_flags {
 	ADMIN_POOL_KEYS = 1 << 2, /* help lists the keys of a pool */
 	ADMIN_PROGRESS = 1 << 3,  /* tells how far it is */
 	ADMIN_PRINTS = 1 << 4,    /* a text comes with the reply and is printed as it is */
+	ADMIN_BUILDS =
+	    1 << 5, /* the CLI builds an image and asks the broker by other commands; help lists a recipe's keys */
 };
 
 struct admin_command {

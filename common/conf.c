@@ -3,10 +3,10 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "common/ini_text.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <ini.h>
 #include <string.h>
 
 #define CONF_FILE_MAX (1u << 20)
@@ -15,13 +15,6 @@
 struct conf {
 	char *text[CONF_COUNT];
 	int64_t number[CONF_COUNT];
-};
-
-struct conf_reader {
-	struct conf *conf;
-	const char *name;
-	struct error *err;
-	int r;
 };
 
 static const struct conf_key *conf_find(const char *section, const char *name)
@@ -136,18 +129,14 @@ static int conf_set(struct conf *conf, const struct conf_key *key, const char *v
 	return 0;
 }
 
-static int conf_handle(void *userdata, const char *section, const char *name, const char *value)
+static int conf_handle(const char *section, const char *name, const char *value, void *userdata, struct error *err)
 {
-	struct conf_reader *reader = userdata;
 	const struct conf_key *key = conf_find(section, name);
 
-	if (!key)
-		reader->r = conf_has_section(section)
-				? error_set(reader->err, -EINVAL, "unknown key %s in [%s]", name, section)
-				: error_set(reader->err, -EINVAL, "unknown section [%s]", section);
-	else
-		reader->r = conf_set(reader->conf, key, value, reader->err);
-	return reader->r == 0;
+	if (key)
+		return conf_set(userdata, key, value, err);
+	return conf_has_section(section) ? error_set(err, -EINVAL, "unknown key %s in [%s]", name, section)
+					 : error_set(err, -EINVAL, "unknown section [%s]", section);
 }
 
 static int conf_defaults(struct conf *conf, struct error *err)
@@ -169,20 +158,14 @@ static int conf_check_whole(const struct conf *conf, struct error *err)
 	return 0;
 }
 
-static int conf_read(struct conf *conf, const char *name, const char *text, struct error *err)
+static int conf_read(struct conf *conf, const char *name, const char *text, size_t size, struct error *err)
 {
-	struct conf_reader reader = {.conf = conf, .name = name, .err = err};
-	int line, r = conf_defaults(conf, err);
+	int r = conf_defaults(conf, err);
 
+	if (r == 0)
+		r = ini_text_read(name, text, size, conf_handle, conf, err);
 	if (r < 0)
 		return r;
-	line = ini_parse_string(text, conf_handle, &reader);
-	if (line > 0 && reader.r == 0)
-		return error_set(err, -EINVAL, "%s:%d: neither [section] nor key = value", name, line);
-	if (line != 0) {
-		error_prefix(err, "%s:%d", name, line);
-		return reader.r < 0 ? reader.r : error_set(err, -ENOMEM, "%s: out of memory", name);
-	}
 	r = conf_check_whole(conf, err);
 	if (r < 0)
 		error_prefix(err, "%s", name);
@@ -191,15 +174,12 @@ static int conf_read(struct conf *conf, const char *name, const char *text, stru
 
 int conf_parse(const char *name, const char *text, size_t size, struct conf **ret, struct error *err)
 {
-	struct conf *conf;
+	struct conf *conf = calloc(1, sizeof(*conf));
 	int r;
 
-	if (memchr(text, '\0', size))
-		return error_set(err, -EINVAL, "%s: holds a NUL byte: it is not a text file", name);
-	conf = calloc(1, sizeof(*conf));
 	if (!conf)
 		return error_set(err, -ENOMEM, "out of memory");
-	r = conf_read(conf, name, text, err);
+	r = conf_read(conf, name, text, size, err);
 	if (r < 0)
 		conf_free(conf);
 	else

@@ -3,9 +3,11 @@
  * usage. */
 #include "broker/admin_json.h"
 #include "broker/admin_table.h"
+#include "broker/cli/build.h"
 #include "broker/cli/config.h"
 #include "broker/cli/kept.h"
 #include "broker/cli/options.h"
+#include "broker/cli/recipe.h"
 #include "broker/cli/request.h"
 #include "broker/cli/view.h"
 #include "common/cleanup.h"
@@ -36,7 +38,12 @@ static int print_help(const struct admin_command *command)
 {
 	_cleanup_free_ char *help = admin_help(command);
 
-	printf("%s\n" OPTIONS_HELP, help ? help : "");
+	fputs(help ? help : "", stdout);
+	if (command->flags & ADMIN_BUILDS) {
+		fputs("\nA recipe:\n", stdout);
+		recipe_print_keys(stdout);
+	}
+	fputs("\n" OPTIONS_HELP, stdout);
 	return EXIT_SUCCESS;
 }
 
@@ -127,7 +134,8 @@ static int run(const struct options *options, const struct admin_command *comman
 		return config_print(conf, options->json) < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
 	if (command->flags & ADMIN_PRINTS)
 		return run_printing(options, conf, command, arguments);
-	r = request_run(conf, command, arguments, &reply, &err);
+	r = command->flags & ADMIN_BUILDS ? build_image(conf, command, arguments, &reply, &err)
+					  : request_run(conf, command, arguments, &reply, &err);
 	return r < 0 ? refused(&err) : print_reply(command, reply, options->json);
 }
 

@@ -17,8 +17,14 @@ void progress_show(uint32_t percent, const char *text)
 	for (uint32_t i = 0; i < BAR_WIDTH; i++)
 		bar[i] = i < percent * BAR_WIDTH / 100 ? '#' : '.';
 	bar[BAR_WIDTH] = '\0';
-	fprintf(stderr, "\r[%s] %3u %% %.32s", bar, percent, text);
+	fprintf(stderr, "\r[%s] %3u %% %.32s\033[K", bar, percent, text);
 	fflush(stderr);
+}
+
+void progress_line(const char *text)
+{
+	progress_end();
+	fprintf(stderr, "%s\n", text);
 }
 
 void progress_end(void)

@@ -3,6 +3,7 @@
 
 #include "broker/broker_api.h"
 #include "broker/cli/progress.h"
+#include "broker/cli/signals.h"
 #include "common/bus.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -207,10 +208,33 @@ static int explain_connect(int r, const char *path, struct error *err)
 	return error_set_errno(err, r, "cannot connect to hotdesk-broker at %s: see its log", path);
 }
 
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct request *request = userdata;
+
+	(void)source;
+	(void)info;
+	finish(request, error_set(&request->err, -EINTR,
+				  "stopped: what the broker has begun it may finish; look by `hotdesk status`"));
+	return 0;
+}
+
+static int watch_signals(struct request *request)
+{
+	int r = 0;
+
+	signals_block(NULL);
+	for (size_t i = 0; r >= 0 && i < SIGNALS_ENDING; i++)
+		r = sd_event_add_signal(request->event, NULL, signals_ending[i], on_signal, request);
+	return r;
+}
+
 static int connect_broker(struct request *request, const char *path, struct error *err)
 {
 	int r = sd_event_new(&request->event);
 
+	if (r >= 0)
+		r = watch_signals(request);
 	if (r < 0)
 		return error_set_errno(err, r, "cannot make an event loop");
 	r = bus_connect(request->event, path, &request->bus);

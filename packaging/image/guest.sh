@@ -2,8 +2,13 @@
 # shellcheck shell=bash
 # What the builders of guests have in common; they source it.
 
+# The program that called takes the reason from fd $error_fd where that is set; a person reads it on stderr.
 die() {
-	echo "$(basename "$0"): $*" >&2
+	if [ -n "${error_fd:-}" ]; then
+		echo "error $*" >&"$error_fd"
+	else
+		echo "$(basename "$0"): $*" >&2
+	fi
 	exit 1
 }
 

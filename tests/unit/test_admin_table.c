@@ -72,6 +72,9 @@ static void good_words_become_json(void **state)
 	assert_parses("image prune tiny --keep 0", "{\"name\":\"tiny\",\"keep\":\"0\"}");
 	assert_parses("image log tiny", "{\"name\":\"tiny\"}");
 	assert_parses("image recipe tiny:2", "{\"name\":\"tiny:2\"}");
+	assert_parses("image build golden --recipe ./my.recipe --publish --agent-deb a.deb",
+		      "{\"name\":\"golden\",\"recipe\":\"./my.recipe\",\"publish\":\"yes\",\"agent-deb\":\"a.deb\"}");
+	assert_parses("image update golden", "{\"name\":\"golden\"}");
 	assert_parses("image delete tiny:12", "{\"name\":\"tiny:12\"}");
 	assert_parses(
 	    "pool create office image=tiny memory=2G keyboard=de(nodeadkeys)",
@@ -109,6 +112,8 @@ static void bad_words_are_named(void **state)
 	assert_refused("image rollback tiny:1", "small letters");
 	assert_refused("image prune tiny --keep -1", "0 to 9999");
 	assert_refused("image prune tiny --keep 10000", "0 to 9999");
+	assert_refused("image build", "NAME is missing");
+	assert_refused("image update golden --recipe x", "--recipe");
 	assert_refused("image delete tiny:", "NAME:VERSION");
 	assert_refused("image delete tiny:0", "NAME:VERSION");
 	assert_refused("image delete tiny:1x", "NAME:VERSION");
