@@ -139,6 +139,5 @@ int main(int argc, char **argv)
 	r = program_loop(&event);
 	r = r < 0 ? EXIT_FAILURE : run(event, &arguments);
 	sd_event_unref(event);
-	picture_done();
 	return r;
 }

@@ -22,7 +22,4 @@ int picture_draw(const struct picture_text *text, int width, int height, const s
 /* An arrow for the time in which no guest says how the pointer looks; the caller's. 0 or -errno. */
 int picture_arrow(struct cursor **ret);
 
-/* Frees what the font libraries keep. */
-void picture_done(void);
-
 #endif

@@ -97,13 +97,6 @@ static void test_arrow(void **state)
 	cursor_unref(arrow);
 }
 
-static int done(void **state)
-{
-	(void)state;
-	picture_done();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,5 +107,5 @@ int main(void)
 	};
 
 	picture_prepare();
-	return cmocka_run_group_tests(tests, NULL, done);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
