@@ -14,6 +14,16 @@ static const struct session_row *session_of(const struct session_row *sessions, 
 	return NULL;
 }
 
+/* The words between commas. */
+static struct json_object *words(const char *text)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (const char *at = text; list && *at; at += strcspn(at, ","), at += *at == ',')
+		json_append(list, json_object_new_string_len(at, (int)strcspn(at, ",")));
+	return list;
+}
+
 static void add_view(struct broker *broker, struct json_object *object, const struct desktop_row *row)
 {
 	struct desktop_view view = {.state = "unknown"};
@@ -23,7 +33,10 @@ static void add_view(struct broker *broker, struct json_object *object, const st
 	json_add_number(object, "progress", view.progress);
 	json_add_text(object, "reason", view.reason[0] ? view.reason : row->reason);
 	json_add_text(object, "warning", view.warning);
-	json_add_text(object, "agent", view.agent);
+	json_add_text(object, "agent", view.guest.agent);
+	json_add_text(object, "os", view.guest.os);
+	json_add(object, "capabilities", words(view.guest.capabilities));
+	json_add(object, "missing", words(view.guest.missing));
 	json_add_number(object, "viewers", view.viewers);
 	json_add_number(object, "boot", view.boot);
 }

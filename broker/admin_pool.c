@@ -81,6 +81,7 @@ static struct json_object *pool_json(const struct pool *pool, const struct inven
 	json_add_number(object, "max", pool->max);
 	json_add_number(object, "min_spare", pool->min_spare);
 	json_add_text(object, "keyboard", pool->keyboard);
+	json_add_text(object, "guest_groups", pool->guest_groups);
 	add_counts(object, inventory, pool->name);
 	json_add(object, "users",
 		 entitled(inventory->entitlements, inventory->n_entitlements, pool->name, ENTITLED_USER));

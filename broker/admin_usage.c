@@ -95,6 +95,9 @@ static void key_takes(const struct pool_key *key, char *buffer, size_t size)
 	case POOL_KEY_KEYBOARD:
 		snprintf(buffer, size, "%s=LAYOUT", key->name);
 		break;
+	case POOL_KEY_GROUPS:
+		snprintf(buffer, size, "%s=NAME,...", key->name);
+		break;
 	}
 }
 

@@ -138,7 +138,7 @@ int broker_desktop_view(struct broker *broker, const char *id, struct desktop_vi
 	reason = desktop->row.reason[0] ? desktop->row.reason : desktop->reason;
 	snprintf(view.reason, sizeof(view.reason), "%s", reason);
 	memcpy(view.warning, desktop->warning, sizeof(view.warning));
-	memcpy(view.agent, desktop->agent, sizeof(view.agent));
+	view.guest = desktop->guest;
 	view.viewers = desktop->n_viewers;
 	view.boot = desktop->boot;
 	*ret = view;

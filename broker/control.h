@@ -6,6 +6,7 @@
 #ifndef BROKER_CONTROL_H
 #define BROKER_CONTROL_H
 
+#include "broker/report.h"
 #include "broker/store.h"
 #include "common/conf.h"
 #include "common/error.h"
@@ -57,7 +58,7 @@ struct desktop_view {
 	uint32_t progress;             /* 0..100 */
 	char reason[STORE_TEXT_SIZE];  /* "" where none */
 	char warning[STORE_TEXT_SIZE]; /* what it has to do without, "" where nothing */
-	char agent[33];                /* version of the guest's agent, "" while none answered */
+	struct report_guest guest;     /* its agent; agent "" while none answered */
 	uint32_t viewers;              /* connected now */
 	uint32_t boot;                 /* counts its starts */
 };

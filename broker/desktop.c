@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "broker/desktop.h"
 
+#include "broker/guest.h"
 #include "broker/watch.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -62,6 +63,7 @@ int desktops_new(struct broker *broker, struct desktops **ret)
 
 static void desktop_free(struct desktop *desktop)
 {
+	guest_forget(desktop);
 	sd_event_source_disable_unref(desktop->retry);
 	free(desktop);
 }

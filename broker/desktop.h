@@ -14,6 +14,16 @@
 
 struct watch;
 
+/* What guest.h asks of the agent. */
+struct sign_in {
+	struct desktop *desktop;
+	sd_event_source *timer; /* a pause before the next try */
+	bool asking;            /* a call is under way */
+	bool unlocking;         /* it is an unlock */
+	bool unlock;            /* the owner has logged in since the screen was locked */
+	char refusal[STORE_TEXT_SIZE];
+};
+
 struct desktop {
 	struct desktop *next;
 	struct broker *broker;
@@ -22,7 +32,8 @@ struct desktop {
 	enum desktop_state state;
 	uint32_t progress, boot;
 	char reason[STORE_TEXT_SIZE], warning[STORE_TEXT_SIZE];
-	char agent[33];
+	struct report_guest guest;
+	struct sign_in sign_in;
 	uint32_t n_viewers;     /* their processes live */
 	uint64_t ready_since;   /* CLOCK_MONOTONIC, us */
 	bool listed;            /* the host's last List has it */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "broker/lifecycle.h"
 
+#include "broker/guest.h"
 #include "broker/spares.h"
 #include "broker/sync.h"
 #include "broker/viewer.h"
@@ -26,6 +27,8 @@ void lifecycle_status(const struct desktop *desktop, struct status *ret)
 	    .remade = desktop_is_disposable(desktop),
 	    .reconnecting = watch_is_reconnecting(desktop->watch),
 	    .host_away = !sync_connected(desktop->broker->sync),
+	    .signing_in = !guest_is_open(desktop),
+	    .refusal = guest_refusal(desktop),
 	    .reason = desktop->row.reason,
 	};
 
@@ -34,7 +37,10 @@ void lifecycle_status(const struct desktop *desktop, struct status *ret)
 
 void lifecycle_show(struct desktop *desktop)
 {
+	guest_update(desktop);
 	watch_update(desktop);
+	if (guest_is_open(desktop))
+		viewers_attach(desktop);
 	viewers_status(desktop);
 	waiters_check(desktop->broker);
 }
@@ -121,6 +127,25 @@ int lifecycle_end(struct desktop *desktop, bool remove, const char *title, const
 	if (!remove_if_gone(desktop))
 		lifecycle_show(desktop);
 	return 0;
+}
+
+/* The user has left the session in the guest. A desktop of her own goes on running; she is signed in again next time.
+ */
+static void log_off(struct desktop *desktop)
+{
+	static const char title[] = "You have logged off", detail[] = "Your session has ended. Goodbye.";
+	struct session_row session = desktop->session;
+
+	if (desktop_is_disposable(desktop)) {
+		lifecycle_end(desktop, false, title, detail);
+		return;
+	}
+	if (desktop_set_session_state(desktop, SESSION_ENDED) >= 0) {
+		broker_event(desktop->broker, "session-end", session.user, desktop->row.id, desktop->row.pool, "%s",
+			     detail);
+		viewers_close(desktop, title, detail);
+	}
+	lifecycle_show(desktop);
 }
 
 static int retry_fired(sd_event_source *source, uint64_t usec, void *userdata)
@@ -263,18 +288,23 @@ static bool became(struct desktop *desktop, const struct report *report)
 void lifecycle_report(struct desktop *desktop, const struct report *report)
 {
 	bool changed = desktop->state != report->state || (report->boot != 0 && desktop->boot != report->boot);
+	bool left = guest_has_left(desktop, report);
 
 	desktop->state = report->state;
 	desktop->progress = report->progress;
 	desktop->boot = report->boot;
 	snprintf(desktop->reason, sizeof(desktop->reason), "%s", report->reason);
 	memcpy(desktop->warning, report->warning, sizeof(desktop->warning));
-	snprintf(desktop->agent, sizeof(desktop->agent), "%s", report->agent);
+	desktop->guest = report->guest;
 	keep_version(desktop, report->image_version);
 	if (changed) {
 		log_info("desktop %s is %s", desktop->row.id, desktop_state_text(desktop->state));
 		if (became(desktop, report))
 			return;
+	}
+	if (left) {
+		log_off(desktop);
+		return;
 	}
 	lifecycle_show(desktop);
 }

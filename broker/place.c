@@ -60,7 +60,7 @@ static int write_desktop(struct broker *broker, struct writing *writing)
 	return store_desktop_update(broker->store, &writing->row);
 }
 
-static int write_session(struct broker *broker, struct writing *writing, const char *user, uint32_t uid)
+static int write_session(struct broker *broker, struct writing *writing, const struct identity *identity, uint32_t uid)
 {
 	struct session_row *session = &writing->session;
 
@@ -70,8 +70,10 @@ static int write_session(struct broker *broker, struct writing *writing, const c
 		return store_session_set_state(broker->store, session->id, SESSION_ACTIVE);
 	}
 	*session = (struct session_row){.uid = uid, .started = time(NULL), .state = SESSION_ACTIVE};
+	session->gid = identity->uid == AUTH_UID_UNKNOWN ? uid : identity->gid;
+	snprintf(session->full_name, sizeof(session->full_name), "%s", identity->full_name);
 	memcpy(session->desktop, writing->row.id, sizeof(session->desktop));
-	snprintf(session->user, sizeof(session->user), "%s", user);
+	snprintf(session->user, sizeof(session->user), "%s", identity->name);
 	return store_session_insert(broker->store, session);
 }
 
@@ -95,7 +97,7 @@ static int write_all(struct broker *broker, struct writing *writing, const struc
 	if (r >= 0)
 		r = write_desktop(broker, writing);
 	if (r >= 0)
-		r = write_session(broker, writing, identity->name, uid);
+		r = write_session(broker, writing, identity, uid);
 	if (r >= 0)
 		r = write_viewer(broker, writing, peer);
 	if (r >= 0) {

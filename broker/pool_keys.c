@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GUEST_GROUP_MAX 32
+#define GUEST_GROUPS_MAX 32
+
 const struct pool_key pool_keys[] = {
     {"image", POOL_KEY_IMAGE, offsetof(struct pool, image), 0, 0, NULL,
      "Golden image that new desktops are cloned from, in its published version."},
@@ -19,6 +22,8 @@ const struct pool_key pool_keys[] = {
      "Desktops kept booted for the next users to log in."},
     {"keyboard", POOL_KEY_KEYBOARD, offsetof(struct pool, keyboard), 0, 0, "us",
      "XKB layout for viewers that send no key codes: LAYOUT or LAYOUT(VARIANT), such as de(nodeadkeys)."},
+    {"guest-groups", POOL_KEY_GROUPS, offsetof(struct pool, guest_groups), 0, 0, "",
+     "Groups of the guest, with commas, that whoever signs in is a member of, such as audio,sudo."},
     {NULL, POOL_KEY_NUMBER, 0, 0, 0, NULL, NULL},
 };
 
@@ -123,6 +128,38 @@ static int set_keyboard(struct pool *pool, const char *value, struct error *err)
 	return 0;
 }
 
+/* Names that useradd takes, as many and as long as the guest's agent does (guest-agent/README.md). */
+static bool groups_are_valid(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+	size_t n = 0;
+
+	if (strlen(text) >= STORE_GROUPS_SIZE)
+		return false;
+	while (*text) {
+		size_t length = strspn(text, allowed);
+
+		if (length == 0 || length > GUEST_GROUP_MAX || text[0] == '-' || ++n > GUEST_GROUPS_MAX)
+			return false;
+		text += length;
+		if (*text == ',' && text[1] != '\0')
+			text++;
+		else if (*text)
+			return false;
+	}
+	return true;
+}
+
+static int set_groups(struct pool *pool, const char *value, struct error *err)
+{
+	if (!groups_are_valid(value))
+		return error_set(err, -EINVAL,
+				 "guest-groups=%.40s: give up to %d names of groups with commas, such as audio,sudo",
+				 value, GUEST_GROUPS_MAX);
+	snprintf(pool->guest_groups, sizeof(pool->guest_groups), "%s", value);
+	return 0;
+}
+
 int pool_keys_set(struct pool *pool, const char *name, const char *value, struct error *err)
 {
 	const struct pool_key *key = key_find(name);
@@ -138,6 +175,8 @@ int pool_keys_set(struct pool *pool, const char *name, const char *value, struct
 		return set_kind(pool, value, err);
 	case POOL_KEY_KEYBOARD:
 		return set_keyboard(pool, value, err);
+	case POOL_KEY_GROUPS:
+		return set_groups(pool, value, err);
 	case POOL_KEY_MEMORY:
 		r = parse_memory(key, value, &number, err);
 		break;
@@ -186,6 +225,7 @@ void pool_keys_text(const struct pool *pool, const struct pool_key *key, char *b
 	switch (key->type) {
 	case POOL_KEY_IMAGE:
 	case POOL_KEY_KEYBOARD:
+	case POOL_KEY_GROUPS:
 		snprintf(buffer, size, "%s", (const char *)field);
 		break;
 	case POOL_KEY_KIND:

@@ -6,7 +6,14 @@
 #include "broker/store_rows.h"
 #include "common/error.h"
 
-enum pool_key_type { POOL_KEY_IMAGE, POOL_KEY_KIND, POOL_KEY_MEMORY, POOL_KEY_NUMBER, POOL_KEY_KEYBOARD };
+enum pool_key_type {
+	POOL_KEY_IMAGE,
+	POOL_KEY_KIND,
+	POOL_KEY_MEMORY,
+	POOL_KEY_NUMBER,
+	POOL_KEY_KEYBOARD,
+	POOL_KEY_GROUPS
+};
 
 struct pool_key {
 	const char *name;

@@ -52,12 +52,68 @@ static size_t word_of(const char *text, const char *const *words, size_t n_words
 	return 0;
 }
 
-static void read_agent(struct json_object *json, struct report *report)
+static const char *const SESSIONS[] = {
+    [GUEST_SESSION_NONE] = "",
+    [GUEST_SESSION_STARTING] = "starting",
+    [GUEST_SESSION_ACTIVE] = "active",
+    [GUEST_SESSION_LOCKED] = "locked",
+};
+
+/* An array's strings with commas between them. */
+static void read_words(struct json_object *json, const char *key, char *ret, size_t size)
+{
+	struct json_object *array = NULL;
+	size_t used = 0;
+
+	if (!json_object_object_get_ex(json, key, &array) || !json_object_is_type(array, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		struct json_object *word = json_object_array_get_idx(array, i);
+		int length =
+		    json_object_is_type(word, json_type_string)
+			? snprintf(ret + used, size - used, "%s%s", used ? "," : "", json_object_get_string(word))
+			: 0;
+
+		if (length < 0 || (size_t)length >= size - used) {
+			ret[used] = '\0';
+			return;
+		}
+		used += (size_t)length;
+	}
+}
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = words; *at; at += strcspn(at, ","), at += *at == ',')
+		if (strcspn(at, ",") == length && strncmp(at, word, length) == 0)
+			return true;
+	return false;
+}
+
+static void read_agent(struct json_object *json, struct report_guest *guest)
 {
 	struct json_object *agent = NULL;
 
-	if (json_object_object_get_ex(json, "agent", &agent) && json_object_is_type(agent, json_type_object))
-		snprintf(report->agent, sizeof(report->agent), "%s", text_of(agent, "version"));
+	if (!json_object_object_get_ex(json, "agent", &agent) || !json_object_is_type(agent, json_type_object))
+		return;
+	snprintf(guest->agent, sizeof(guest->agent), "%s", text_of(agent, "version"));
+	snprintf(guest->os, sizeof(guest->os), "%s", text_of(agent, "os"));
+	read_words(agent, "capabilities", guest->capabilities, sizeof(guest->capabilities));
+	read_words(agent, "missing", guest->missing, sizeof(guest->missing));
+	guest->signs_in = has_word(guest->capabilities, "sign-in");
+	guest->locks = has_word(guest->capabilities, "lock");
+}
+
+static void read_session(struct json_object *json, struct report_guest *guest)
+{
+	struct json_object *session = NULL;
+
+	if (!json_object_object_get_ex(json, "session", &session) || !json_object_is_type(session, json_type_object))
+		return;
+	guest->session = word_of(text_of(session, "state"), SESSIONS, sizeof(SESSIONS) / sizeof(SESSIONS[0]));
+	guest->uid = number_of(session, "uid", UINT32_MAX);
 }
 
 int report_parse(struct json_object *json, struct report *ret)
@@ -78,7 +134,8 @@ int report_parse(struct json_object *json, struct report *ret)
 	report.boot = number_of(json, "boot", UINT32_MAX);
 	snprintf(report.reason, sizeof(report.reason), "%s", text_of(json, "reason"));
 	snprintf(report.warning, sizeof(report.warning), "%s", text_of(json, "warning"));
-	read_agent(json, &report);
+	read_agent(json, &report.guest);
+	read_session(json, &report.guest);
 	*ret = report;
 	return 0;
 }

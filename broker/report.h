@@ -21,6 +21,21 @@ enum desktop_state {
 
 enum stop_cause { CAUSE_NONE, CAUSE_ASKED, CAUSE_GUEST_SHUTDOWN, CAUSE_CRASH };
 
+/* Of the session in the guest; starting, active and locked are there, the rest is none. */
+enum guest_session { GUEST_SESSION_NONE, GUEST_SESSION_STARTING, GUEST_SESSION_ACTIVE, GUEST_SESSION_LOCKED };
+
+#define REPORT_WORDS_SIZE 512
+
+/* What the guest's agent is and says; nothing where there is none. */
+struct report_guest {
+	char agent[33], os[128];              /* the agent's version, the system's name */
+	char capabilities[REPORT_WORDS_SIZE]; /* words with commas, as those that are missing */
+	char missing[REPORT_WORDS_SIZE];
+	bool signs_in, locks;
+	enum guest_session session;
+	uint32_t uid; /* of the session */
+};
+
 struct report {
 	char id[HOST_DESKTOP_ID_MAX];
 	enum desktop_state state;
@@ -29,7 +44,7 @@ struct report {
 	uint32_t image_version; /* 0: not told */
 	uint32_t boot;
 	char reason[STORE_TEXT_SIZE], warning[STORE_TEXT_SIZE];
-	char agent[33];
+	struct report_guest guest;
 };
 
 /* -EBADMSG where id or state are missing or not valid; other fields that are wrong are left empty. */

@@ -54,6 +54,16 @@ static void fill_given_up(const struct status_input *input, struct status *ret)
 		 "%s Close this window and log in again to try once more, or ask your administrator.", reason);
 }
 
+static void fill_refused(const struct status_input *input, struct status *ret)
+{
+	char reason[sizeof(ret->detail)];
+
+	make_sentence(input->refusal, reason, sizeof(reason));
+	ret->failed = true;
+	set_text(ret, "You could not be signed in", "%s Log in again to try once more, or ask your administrator.",
+		 reason);
+}
+
 static void fill_state(const struct status_input *input, struct status *ret)
 {
 	enum desktop_state state = input->state;
@@ -73,6 +83,13 @@ void status_make(const struct status_input *input, struct status *ret)
 	}
 	if (input->state == DESKTOP_READY && input->reconnecting) {
 		set_text(ret, "Reconnecting", "%s", "The connection to your desktop's screen is being made again.");
+		return;
+	}
+	if (input->state == DESKTOP_READY && input->signing_in) {
+		if (input->refusal[0])
+			fill_refused(input, ret);
+		else
+			set_text(ret, "Signing you in", "%s", "Your session is being started.");
 		return;
 	}
 	fill_state(input, ret);

@@ -13,7 +13,9 @@ struct status_input {
 	bool remade;       /* a floating desktop is replaced by a fresh clone */
 	bool reconnecting; /* it runs; its screen is being connected again */
 	bool host_away;
-	const char *reason; /* of the last failure, "" where none */
+	bool signing_in;     /* it runs; its user's session is not there yet */
+	const char *refusal; /* why that cannot be, "" where it can */
+	const char *reason;  /* of the last failure, "" where none */
 };
 
 struct status {

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define POOL_COLUMNS "SELECT name, image, kind, memory_mib, vcpus, max, min_spare, keyboard, created FROM pool"
+#define POOL_COLUMNS                                                                                                   \
+	"SELECT name, image, kind, memory_mib, vcpus, max, min_spare, keyboard, created, guest_groups FROM pool"
 
 static void read_pool(sqlite3_stmt *statement, void *row)
 {
@@ -21,6 +22,7 @@ static void read_pool(sqlite3_stmt *statement, void *row)
 	pool->min_spare = (uint32_t)sqlite3_column_int64(statement, 6);
 	column_text(statement, 7, pool->keyboard, sizeof(pool->keyboard));
 	pool->created = sqlite3_column_int64(statement, 8);
+	column_text(statement, 9, pool->guest_groups, sizeof(pool->guest_groups));
 }
 
 int store_pools(struct store *store, struct pool **ret, size_t *ret_n)
@@ -44,10 +46,11 @@ int store_pool_insert(struct store *store, const struct pool *pool)
 {
 	if (!pool_is_valid(pool))
 		return -EINVAL;
-	return store_run(store, "INSERT INTO pool VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	return store_run(store, "INSERT INTO pool VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 			 VALUES(TEXT(pool->name), TEXT(pool->image), TEXT(pool_kind_text(pool->kind)),
 				NUMBER(pool->memory_mib), NUMBER(pool->vcpus), NUMBER(pool->max),
-				NUMBER(pool->min_spare), TEXT(pool->keyboard), NUMBER(pool->created)),
+				NUMBER(pool->min_spare), TEXT(pool->keyboard), NUMBER(pool->created),
+				TEXT(pool->guest_groups)),
 			 NULL);
 }
 
@@ -57,10 +60,10 @@ int store_pool_update(struct store *store, const struct pool *pool)
 		return -EINVAL;
 	return store_run_one(store,
 			     "UPDATE pool SET image = ?2, kind = ?3, memory_mib = ?4, vcpus = ?5, max = ?6,"
-			     " min_spare = ?7, keyboard = ?8 WHERE name = ?1",
+			     " min_spare = ?7, keyboard = ?8, guest_groups = ?9 WHERE name = ?1",
 			     VALUES(TEXT(pool->name), TEXT(pool->image), TEXT(pool_kind_text(pool->kind)),
 				    NUMBER(pool->memory_mib), NUMBER(pool->vcpus), NUMBER(pool->max),
-				    NUMBER(pool->min_spare), TEXT(pool->keyboard)));
+				    NUMBER(pool->min_spare), TEXT(pool->keyboard), TEXT(pool->guest_groups)));
 }
 
 int store_pool_delete(struct store *store, const char *name)

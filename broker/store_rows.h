@@ -14,6 +14,7 @@
 #define STORE_USER_SIZE 256    /* user and group names with the NUL */
 #define STORE_TEXT_SIZE 512    /* reasons and events, with the NUL */
 #define STORE_KEYBOARD_SIZE 48 /* XKB "LAYOUT" or "LAYOUT(VARIANT)" with the NUL */
+#define STORE_GROUPS_SIZE 512  /* names of groups with commas, with the NUL */
 #define STORE_PEER_SIZE 80     /* "ADDRESS PORT" with the NUL */
 #define STORE_EVENTS_MAX 10000 /* older ones are dropped */
 
@@ -27,6 +28,7 @@ struct pool {
 	uint32_t max;       /* desktops at most, spares included */
 	uint32_t min_spare; /* desktops without an owner kept booted */
 	char keyboard[STORE_KEYBOARD_SIZE];
+	char guest_groups[STORE_GROUPS_SIZE]; /* of whoever signs in to a desktop, with commas */
 	int64_t created;
 };
 
@@ -61,8 +63,8 @@ enum session_state { SESSION_ACTIVE, SESSION_DISCONNECTED, SESSION_ENDED };
 struct session_row {
 	int64_t id;
 	char desktop[HOST_DESKTOP_ID_MAX];
-	char user[STORE_USER_SIZE];
-	uint32_t uid;
+	char user[STORE_USER_SIZE], full_name[STORE_USER_SIZE];
+	uint32_t uid, gid; /* gid 0: none is known */
 	int64_t started;
 	enum session_state state;
 };

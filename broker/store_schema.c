@@ -32,4 +32,8 @@ const char *const store_migrations[STORE_VERSION] = {
     "CREATE TABLE user_uid (name TEXT PRIMARY KEY, uid INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;"
     "CREATE TABLE generation (value INTEGER NOT NULL) STRICT;"
     "INSERT INTO generation VALUES (0);",
+    /* 1 -> 2: who signs in to a guest */
+    "ALTER TABLE pool ADD COLUMN guest_groups TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE session ADD COLUMN gid INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE session ADD COLUMN full_name TEXT NOT NULL DEFAULT '';",
 };

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SESSION_COLUMNS "SELECT id, desktop, user, uid, started, state FROM session"
+#define SESSION_COLUMNS "SELECT id, desktop, user, uid, started, state, gid, full_name FROM session"
 
 static enum session_state state_from_text(const char *text)
 {
@@ -27,6 +27,8 @@ static void read_session(sqlite3_stmt *statement, void *row)
 	session->started = sqlite3_column_int64(statement, 4);
 	column_text(statement, 5, state, sizeof(state));
 	session->state = state_from_text(state);
+	session->gid = (uint32_t)sqlite3_column_int64(statement, 6);
+	column_text(statement, 7, session->full_name, sizeof(session->full_name));
 }
 
 int store_sessions(struct store *store, struct session_row **ret, size_t *ret_n)
@@ -59,9 +61,10 @@ int store_session_insert(struct store *store, struct session_row *row)
 		      VALUES(TEXT(row->desktop)), NULL);
 	if (r == 0)
 		r = store_run(store,
-			      "INSERT INTO session (desktop, user, uid, started, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+			      "INSERT INTO session (desktop, user, uid, started, state, gid, full_name)"
+			      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 			      VALUES(TEXT(row->desktop), TEXT(row->user), NUMBER(row->uid), NUMBER(row->started),
-				     TEXT(session_state_text(row->state))),
+				     TEXT(session_state_text(row->state)), NUMBER(row->gid), TEXT(row->full_name)),
 			      NULL);
 	if (r == 0)
 		row->id = sqlite3_last_insert_rowid(store->db);

@@ -2,6 +2,7 @@
 #include "broker/viewer.h"
 
 #include "broker/child.h"
+#include "broker/guest.h"
 #include "broker/lifecycle.h"
 #include "broker/watch.h"
 #include "common/bus.h"
@@ -179,7 +180,7 @@ static void attach(struct viewer *viewer)
 	int r;
 
 	if (!viewer->desktop || viewer->attached || viewer->closing || !child_bus(viewer->child) ||
-	    !watch_has_source(viewer->desktop->watch))
+	    !watch_has_source(viewer->desktop->watch) || !guest_is_open(viewer->desktop))
 		return;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0) {
 		log_error("no socket for a viewer's picture: %s", strerror(errno));
@@ -369,6 +370,7 @@ int viewer_start(struct desktop *desktop, const struct viewer_row *row, const ch
 	}
 	viewer->ready = ready;
 	viewer->userdata = userdata;
+	guest_login(desktop);
 	watch_update(desktop);
 	*ret = viewer;
 	return 0;

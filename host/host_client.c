@@ -10,6 +10,7 @@
 
 #define RETRY_USEC UINT64_C(100000)
 #define ANSWER_USEC (60 * UINT64_C(1000000))
+#define AGENT_USEC (120 * UINT64_C(1000000)) /* longer than the host waits for a guest */
 #define AWAY "hotdesk-host is not running or is being restarted: try again in a few seconds"
 
 struct host_call {
@@ -532,6 +533,16 @@ int host_client_open_display(struct host_client *client, const char *id, host_do
 int host_client_stop(struct host_client *client, const char *id, int force, host_done_fn done, void *userdata)
 {
 	return ask(client, call_new(client, done, userdata), "Stop", ANSWER_USEC, "sb", id, force);
+}
+
+int host_client_agent_call(struct host_client *client, const char *id, const char *request,
+			   struct json_object *arguments, host_done_fn done, void *userdata)
+{
+	const char *text = arguments ? json_object_to_json_string_ext(arguments, JSON_C_TO_STRING_PLAIN) : "{}";
+
+	if (!text)
+		return -ENOMEM;
+	return ask(client, call_new(client, done, userdata), "AgentCall", AGENT_USEC, "sss", id, request, text);
 }
 
 int host_client_show(struct host_client *client, host_done_fn done, void *userdata)

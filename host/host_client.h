@@ -60,6 +60,10 @@ int host_client_set_desired(struct host_client *client, uint64_t generation, str
 int host_client_list(struct host_client *client, host_done_fn done, void *userdata);
 int host_client_open_display(struct host_client *client, const char *id, host_done_fn done, void *userdata);
 int host_client_stop(struct host_client *client, const char *id, int force, host_done_fn done, void *userdata);
+/* A request of the agent's (host_api.h: AgentCall); arguments is borrowed and may be NULL. -ENOTCONN: host or agent are
+ * away. */
+int host_client_agent_call(struct host_client *client, const char *id, const char *request,
+			   struct json_object *arguments, host_done_fn done, void *userdata);
 int host_client_show(struct host_client *client, host_done_fn done, void *userdata);
 /* Drops all calls under way with this userdata; their done is not called. */
 void host_client_forget(struct host_client *client, void *userdata);

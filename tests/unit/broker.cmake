@@ -3,3 +3,6 @@ unit_test(report hotdesk-broker-pure)
 
 unit_test(broker hotdesk-broker-core)
 target_sources(unit-broker PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)
+
+unit_test(broker_guest hotdesk-broker-core)
+target_sources(unit-broker_guest PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)

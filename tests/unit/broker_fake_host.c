@@ -17,6 +17,9 @@ struct fake_desktop {
 	char id[HOST_DESKTOP_ID_MAX];
 	char state[16], cause[16];
 	unsigned boot;
+	bool signs_in;    /* its agent does */
+	char session[16]; /* in the guest; "": none */
+	uint32_t uid;
 };
 
 struct fake_call {
@@ -24,6 +27,7 @@ struct fake_call {
 	struct json_object *json;
 	void *userdata;
 	int r, fd;
+	const char *text; /* of an error */
 };
 
 struct host_client {
@@ -42,6 +46,12 @@ static struct {
 	struct host_client *client;
 	bool away, greeted;
 	const char *failure;
+	bool agents;         /* of new desktops sign users in */
+	const char *refusal; /* of sign-ins */
+	bool passing;        /* they fail as if the agent were away */
+	unsigned n_requests;
+	char request[32]; /* the last one */
+	char person[512]; /* of the last sign-in, as JSON */
 	struct fake_desktop desktops[DESKTOPS_MAX];
 	struct fake_call calls[CALLS_MAX];
 	size_t n_calls;
@@ -60,6 +70,24 @@ static struct fake_desktop *find(const char *id)
 	return NULL;
 }
 
+static void describe_guest(struct json_object *json, const struct fake_desktop *desktop)
+{
+	struct json_object *agent = json_object_new_object(), *words = json_object_new_array();
+	struct json_object *session = desktop->session[0] ? json_object_new_object() : NULL;
+
+	json_object_array_add(words, json_object_new_string("sign-in"));
+	json_object_array_add(words, json_object_new_string("lock"));
+	json_object_object_add(agent, "version", json_object_new_string("1.0"));
+	json_object_object_add(agent, "os", json_object_new_string("Test 1"));
+	json_object_object_add(agent, "capabilities", words);
+	json_object_object_add(json, "agent", agent);
+	if (session) {
+		json_object_object_add(session, "state", json_object_new_string(desktop->session));
+		json_object_object_add(session, "uid", json_object_new_int64(desktop->uid));
+	}
+	json_object_object_add(json, "session", session);
+}
+
 static struct json_object *describe(const struct fake_desktop *desktop)
 {
 	struct json_object *json = json_object_new_object();
@@ -70,6 +98,8 @@ static struct json_object *describe(const struct fake_desktop *desktop)
 	json_object_object_add(json, "boot", json_object_new_int((int)desktop->boot));
 	json_object_object_add(json, "image_version", json_object_new_int(1));
 	json_object_object_add(json, "reason", json_object_new_string(host.failure ? host.failure : ""));
+	if (desktop->signs_in)
+		describe_guest(json, desktop);
 	return json;
 }
 
@@ -110,9 +140,11 @@ static void reach(const char *id, const char *wanted)
 			desktop = find("");
 			*desktop = (struct fake_desktop){0};
 			snprintf(desktop->id, sizeof(desktop->id), "%s", id);
+			desktop->signs_in = host.agents;
 			become(desktop, "cloning", "");
 		}
 		desktop->boot++;
+		desktop->session[0] = '\0';
 		become(desktop, "starting", "");
 		become(desktop, host.failure ? "failed" : "ready", "");
 	}
@@ -127,6 +159,7 @@ static int turn(sd_event_source *source, void *userdata)
 {
 	struct json_object *wanted = host.wanted;
 	struct fake_call call;
+	struct error err = {0};
 
 	(void)source;
 	(void)userdata;
@@ -138,7 +171,9 @@ static int turn(sd_event_source *source, void *userdata)
 	} else if (host.n_calls > 0) {
 		call = host.calls[0];
 		memmove(host.calls, host.calls + 1, --host.n_calls * sizeof(call));
-		call.done(call.r, call.json, call.fd, &(struct error){0}, call.userdata);
+		if (call.r < 0)
+			error_set(&err, call.r, "%s", call.text ? call.text : "away");
+		call.done(call.r, call.json, call.fd, &err, call.userdata);
 		json_object_put(call.json);
 	} else if (wanted) {
 		host.wanted = NULL;
@@ -237,6 +272,84 @@ int host_client_open_display(struct host_client *client, const char *id, host_do
 	(void)client;
 	(void)id;
 	return answer(done, NULL, open("/dev/null", O_RDWR | O_CLOEXEC), userdata);
+}
+
+static void agent_does(const char *id, const char *request, struct json_object *arguments)
+{
+	struct fake_desktop *desktop = find(id);
+
+	host.n_requests++;
+	snprintf(host.request, sizeof(host.request), "%s", request);
+	if (strcmp(request, "unlock") == 0) {
+		snprintf(desktop->session, sizeof(desktop->session), "active");
+	} else {
+		snprintf(host.person, sizeof(host.person), "%s",
+			 json_object_to_json_string_ext(arguments, JSON_C_TO_STRING_PLAIN));
+		snprintf(desktop->session, sizeof(desktop->session), "starting");
+		desktop->uid = (uint32_t)json_object_get_int64(json_object_object_get(arguments, "uid"));
+	}
+	tell(desktop);
+}
+
+int host_client_agent_call(struct host_client *client, const char *id, const char *request,
+			   struct json_object *arguments, host_done_fn done, void *userdata)
+{
+	int r = answer(done, NULL, -1, userdata);
+
+	(void)client;
+	if (r < 0)
+		return r;
+	if (host.passing || host.refusal) {
+		host.n_requests++;
+		host.calls[host.n_calls - 1].r = host.passing ? -ENOTCONN : -EIO;
+		host.calls[host.n_calls - 1].text = host.refusal;
+	} else {
+		agent_does(id, request, arguments);
+	}
+	return 0;
+}
+
+void fake_agents(bool there)
+{
+	host.agents = there;
+}
+
+void fake_agents_refuse(const char *reason, bool passing)
+{
+	host.refusal = reason;
+	host.passing = passing;
+}
+
+unsigned fake_agent_requests(void)
+{
+	return host.n_requests;
+}
+
+const char *fake_agent_request(void)
+{
+	return host.request;
+}
+
+const char *fake_agent_person(void)
+{
+	return host.person;
+}
+
+void fake_guest_session(const char *id, const char *state)
+{
+	struct fake_desktop *desktop = find(id);
+
+	snprintf(desktop->session, sizeof(desktop->session), "%s", state);
+	tell(desktop);
+}
+
+void fake_guest_reboots(const char *id)
+{
+	struct fake_desktop *desktop = find(id);
+
+	desktop->session[0] = '\0';
+	become(desktop, "booting", "");
+	become(desktop, "ready", "");
 }
 
 int host_client_stop(struct host_client *client, const char *id, int force, host_done_fn done, void *userdata)

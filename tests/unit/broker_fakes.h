@@ -43,6 +43,17 @@ void fake_host_return(void);
 
 void fake_host_reset(void);
 
+/* Agents of desktops that are cloned from now on sign users in. */
+void fake_agents(bool there);
+/* Requests fail from now on with this reason, or as if the agent were away; NULL and false: they succeed. */
+void fake_agents_refuse(const char *reason, bool passing);
+unsigned fake_agent_requests(void);
+const char *fake_agent_request(void); /* the last one */
+const char *fake_agent_person(void);  /* of the last sign-in, as JSON */
+/* The guest says what has become of its session. */
+void fake_guest_session(const char *id, const char *state);
+void fake_guest_reboots(const char *id);
+
 /* Answers of auth are held back, or given now. The number of attempts under way. */
 void fake_auth_hold(bool hold);
 size_t fake_auth_attempts(void);

@@ -73,6 +73,8 @@ static void good_values_are_set(void **state)
 	assert_sets("vcpus", "255", "255");
 	assert_sets("max", "100000", "100000");
 	assert_sets("min-spare", "0", "0");
+	assert_sets("guest-groups", "audio,sudo_2,x-y", "audio,sudo_2,x-y");
+	assert_sets("guest-groups", "", "");
 	assert_sets("keyboard", "de", "de");
 	assert_sets("keyboard", "de(nodeadkeys)", "de(nodeadkeys)");
 }
@@ -80,6 +82,12 @@ static void good_values_are_set(void **state)
 static void bad_values_are_refused(void **state)
 {
 	(void)state;
+	assert_refused("guest-groups", ",", "audio,sudo");
+	assert_refused("guest-groups", "audio,", "audio,sudo");
+	assert_refused("guest-groups", "-audio", "audio,sudo");
+	assert_refused("guest-groups", "Audio", "audio,sudo");
+	assert_refused("guest-groups", "a b", "audio,sudo");
+	assert_refused("guest-groups", "a234567890123456789012345678901234", "audio,sudo");
 	assert_refused("image", "", "image list");
 	assert_refused("image", "../x", "image list");
 	assert_refused("kind", "Floating", "floating or dedicated");

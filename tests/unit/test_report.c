@@ -39,7 +39,7 @@ static void whole_report(void **state)
 	assert_int_equal(report.boot, 7);
 	assert_string_equal(report.reason, "QEMU died");
 	assert_string_equal(report.warning, "no network");
-	assert_string_equal(report.agent, "0.1.0");
+	assert_string_equal(report.guest.agent, "0.1.0");
 }
 
 static void odd_fields_are_left_empty(void **state)
@@ -55,7 +55,47 @@ static void odd_fields_are_left_empty(void **state)
 	assert_int_equal(report.progress, 100);
 	assert_int_equal(report.boot, 0);
 	assert_string_equal(report.reason, "");
-	assert_string_equal(report.agent, "");
+	assert_string_equal(report.guest.agent, "");
+}
+
+static void what_the_guest_is_and_has(void **state)
+{
+	struct report report;
+
+	(void)state;
+	assert_int_equal(parse("{\"id\":\"a\",\"state\":\"ready\",\"agent\":{\"version\":\"0.1.0\",\"os\":\"Tiny\","
+			       "\"capabilities\":[\"size\",1,\"sign-in\"],\"missing\":[\"lock\"]},"
+			       "\"session\":{\"state\":\"locked\",\"uid\":2001}}",
+			       &report),
+			 0);
+	assert_string_equal(report.guest.os, "Tiny");
+	assert_string_equal(report.guest.capabilities, "size,sign-in");
+	assert_string_equal(report.guest.missing, "lock");
+	assert_true(report.guest.signs_in && !report.guest.locks);
+	assert_int_equal(report.guest.session, GUEST_SESSION_LOCKED);
+	assert_int_equal(report.guest.uid, 2001);
+	assert_int_equal(parse("{\"id\":\"a\",\"state\":\"ready\",\"agent\":{\"capabilities\":[\"sign-in-not\"]},"
+			       "\"session\":{\"state\":\"ended\",\"uid\":-1}}",
+			       &report),
+			 0);
+	assert_false(report.guest.signs_in);
+	assert_int_equal(report.guest.session, GUEST_SESSION_NONE);
+	assert_int_equal(report.guest.uid, 0);
+}
+
+static void signing_in_is_said_and_its_refusal_is_the_reason(void **state)
+{
+	struct status_input input = {.state = DESKTOP_READY, .signing_in = true, .refusal = "", .reason = ""};
+	struct status status;
+
+	(void)state;
+	status_make(&input, &status);
+	assert_string_equal(status.title, "Signing you in");
+	assert_false(status.failed);
+	input.refusal = "this desktop has no group x";
+	status_make(&input, &status);
+	assert_true(status.failed);
+	assert_memory_equal(status.detail, "This desktop has no group x. Log in", 35);
 }
 
 static void no_id_or_state_is_refused(void **state)
@@ -153,6 +193,8 @@ int main(void)
 	    cmocka_unit_test(whole_report),
 	    cmocka_unit_test(odd_fields_are_left_empty),
 	    cmocka_unit_test(no_id_or_state_is_refused),
+	    cmocka_unit_test(what_the_guest_is_and_has),
+	    cmocka_unit_test(signing_in_is_said_and_its_refusal_is_the_reason),
 	    cmocka_unit_test(the_bar_never_goes_back),
 	    cmocka_unit_test(every_state_says_something),
 	    cmocka_unit_test(a_failure_gives_its_reason),

@@ -368,6 +368,57 @@ static void fresh_store_has_the_newest_version(void **state)
 	sqlite3_close(db);
 }
 
+/* What a store of version 1 had is kept, what it did not know has its default. */
+static void older_store_is_migrated(void **state)
+{
+	struct fixture *f = *state;
+	struct session_row session = {.desktop = "office-a", .user = "anna", .uid = 2001, .state = SESSION_ACTIVE};
+	struct session_row found;
+	struct error err = {0};
+	struct pool pool;
+
+	add_pool(f);
+	add_desktop(f, "office-a", "anna", 0);
+	assert_int_equal(store_session_insert(f->store, &session), 0);
+	run_sql(f, "ALTER TABLE pool DROP COLUMN guest_groups; ALTER TABLE session DROP COLUMN gid;"
+		   "ALTER TABLE session DROP COLUMN full_name; PRAGMA user_version = 1");
+	assert_int_equal(store_open(f->path, &f->store, &err), 0);
+	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
+	assert_string_equal(pool.guest_groups, "");
+	assert_int_equal(store_session_find(f->store, "office-a", &found), 0);
+	assert_int_equal(found.uid, 2001);
+	assert_int_equal(found.gid, 0);
+	assert_string_equal(found.full_name, "");
+}
+
+static void guest_s_user_is_kept_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct session_row session = {.desktop = "office-a",
+				      .user = "anna",
+				      .full_name = "Anna Z\u00f6e",
+				      .uid = 2001,
+				      .gid = 3001,
+				      .state = SESSION_ACTIVE};
+	struct session_row found;
+	struct error err = {0};
+	struct pool pool;
+
+	add_pool(f);
+	add_desktop(f, "office-a", "anna", 0);
+	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
+	strcpy(pool.guest_groups, "audio,sudo");
+	assert_int_equal(store_pool_update(f->store, &pool), 0);
+	assert_int_equal(store_session_insert(f->store, &session), 0);
+	store_close(steal_ptr(f->store));
+	assert_int_equal(store_open(f->path, &f->store, &err), 0);
+	assert_int_equal(store_session_find(f->store, "office-a", &found), 0);
+	assert_string_equal(found.full_name, session.full_name);
+	assert_int_equal(found.gid, 3001);
+	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
+	assert_string_equal(pool.guest_groups, "audio,sudo");
+}
+
 static void newer_store_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -449,6 +500,8 @@ int main(void)
 	    TEST(rollback_leaves_nothing),
 	    TEST(names_are_checked),
 	    TEST(fresh_store_has_the_newest_version),
+	    TEST(older_store_is_migrated),
+	    TEST(guest_s_user_is_kept_over_a_restart),
 	    TEST(newer_store_is_refused),
 	    TEST(foreign_file_is_refused),
 	    TEST(damaged_page_is_refused),
