@@ -42,15 +42,33 @@ static void unit_of(const struct signin *signin, char *ret, size_t size)
 	snprintf(ret, size, "hotdesk-session@%s.service", signin->user);
 }
 
+static void signin_over(struct signin *signin)
+{
+	unlink(signin->state_path);
+	signin_set(signin, SESSION_ENDED);
+	signin->session.state = SESSION_NONE;
+}
+
+/* A guest that goes down takes the session with it: that is no log-off, and said in another way (leaving). */
+static void on_system_state(bool good, const char *line, void *userdata)
+{
+	struct signin *signin = userdata;
+
+	(void)good;
+	signin->asking = NULL;
+	if (strcmp(line, "stopping") != 0)
+		signin_over(signin);
+}
+
 static void on_session_end(bool good, const char *line, void *userdata)
 {
 	struct signin *signin = userdata;
 
 	signin->running = NULL;
-	unlink(signin->state_path);
 	snprintf(signin->reason, sizeof(signin->reason), "%s", good ? "" : line);
-	signin_set(signin, SESSION_ENDED);
-	signin->session.state = SESSION_NONE;
+	if (job_run(signin->loop, (const char *const[]){"systemctl", "is-system-running", NULL}, ASK_SECONDS,
+		    on_system_state, signin, &signin->asking) < 0)
+		signin_over(signin);
 }
 
 /* The unit is started where it is not, and watched until it ends. */
@@ -163,24 +181,14 @@ const struct session_info *signin_session(const struct signin *signin)
 
 bool signin_is_there(const struct signin *signin)
 {
-	return signin->running || signin->asking;
+	return signin->running;
 }
 
-/* A former agent's session: still there, or over while nobody looked. */
-static void on_asked(bool good, const char *line, void *userdata)
-{
-	struct signin *signin = userdata;
-
-	(void)line;
-	signin->asking = NULL;
-	if (!good || signin_run(signin) < 0)
-		on_session_end(true, "", signin);
-	else
-		signin->ops->changed(&signin->session, signin->userdata);
-}
-
+/* A former agent's session: still there, or over while nobody looked. It must not be started, so it is only looked at.
+ */
 static int find_again(struct signin *signin)
 {
+	static const char script[] = "while systemctl is-active --quiet \"$0\"; do sleep 1; done";
 	_cleanup_free_ char *text = NULL;
 	char unit[UNIT_SIZE];
 	unsigned uid;
@@ -194,8 +202,8 @@ static int find_again(struct signin *signin)
 	signin->session.uid = uid;
 	signin->session.state = SESSION_STARTING;
 	unit_of(signin, unit, sizeof(unit));
-	return job_run(signin->loop, (const char *const[]){"systemctl", "is-active", "--quiet", unit, NULL},
-		       ASK_SECONDS, on_asked, signin, &signin->asking);
+	return job_run(signin->loop, (const char *const[]){"sh", "-c", script, unit, NULL}, 0, on_session_end, signin,
+		       &signin->running);
 }
 
 int signin_new(struct loop *loop, const char *state_path, const struct signin_ops *ops, void *userdata,

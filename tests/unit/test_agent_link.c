@@ -224,12 +224,13 @@ static void fake_systemctl(struct setup *s)
 	    "start) echo \"$3\" >$unit; while [ -e $unit ]; do sleep 0.02; done; cat %s/last 2>/dev/null && exit 1 ;;\n"
 	    "stop) rm -f $unit ;;\n"
 	    "is-active) [ -e $unit ] ;;\n"
+	    "is-system-running) cat %s/system 2>/dev/null || echo running ;;\n"
 	    "esac\n";
 	char path[128], text[1024];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/systemctl", s->directory);
-	snprintf(text, sizeof(text), script, s->directory, s->directory);
+	snprintf(text, sizeof(text), script, s->directory, s->directory, s->directory);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
@@ -260,7 +261,7 @@ static int set_up_sign_in(void **state)
 
 static int tear_down_sign_in(void **state)
 {
-	static const char *const files[] = {"unit", "systemctl", "last"};
+	static const char *const files[] = {"unit", "systemctl", "last", "system"};
 	struct setup *s = *state;
 	char path[128];
 
@@ -311,21 +312,45 @@ static void a_sign_in_that_is_refused_says_why(void **state)
 	expect(s, "{\"type\":\"result\",\"id\":2,\"ok\":true}\n");
 }
 
+static void write_file(struct setup *s, const char *name, const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", s->directory, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	say_to(fd, text);
+	close(fd);
+}
+
+static void unit_ends(struct setup *s)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/unit", s->directory);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void a_guest_that_goes_down_is_no_log_off(void **state)
+{
+	struct setup *s = *state;
+
+	sign_in(s);
+	write_file(s, "system", "stopping\n");
+	unit_ends(s);
+	for (int beats = 0; beats < 2; beats++) {
+		expect(s, "{\"type\":\"heartbeat\"}\n");
+		assert_null(strstr(s->text, "ended"));
+	}
+}
+
 static void a_session_that_fails_says_why(void **state)
 {
 	struct setup *s = *state;
-	char path[128];
 
-	snprintf(path, sizeof(path), "%s/last", s->directory);
 	sign_in(s);
-	{
-		int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-
-		say_to(fd, "the window manager is missing\n");
-		close(fd);
-	}
-	snprintf(path, sizeof(path), "%s/unit", s->directory);
-	unlink(path);
+	write_file(s, "last", "the window manager is missing\n");
+	unit_ends(s);
 	expect(s, "\"reason\":\"the window manager is missing\"}\n");
 }
 
@@ -388,6 +413,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(signing_in_starts_a_session_and_tells_what_becomes_of_it, set_up_sign_in,
 					    tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_sign_in_that_is_refused_says_why, set_up_sign_in, tear_down_sign_in),
+	    cmocka_unit_test_setup_teardown(a_guest_that_goes_down_is_no_log_off, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_session_that_fails_says_why, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_restarted_agent_finds_the_session, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(parts_of_the_user_make_the_session_active_and_locked, set_up_sign_in,
