@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 
+import backports
 from case import Skip, eventually
 
 MACHINE = ("-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", "64", "-nodefaults", "-device", "virtio-vga", "-device",
@@ -102,56 +103,6 @@ def _cache():
     return pathlib.Path(os.environ.get("HOTDESK_CACHE") or os.path.join(home, "hotdesk"))
 
 
-class PrivateApt:
-    """The machine's own Debian 12 with its backports, in lists apart: the system's apt and packages stay as they are."""
-
-    SUITES = ("bookworm", "bookworm-backports")
-    # A network that is not there is not waited for.
-    OPTIONS = {"APT::Sandbox::User": "root", "Acquire::Retries": "0", "Acquire::http::Timeout": "20",
-               "Acquire::Languages": "none", "Dir::Etc::SourceParts": "-"}
-
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        for name in ("lists/partial", "cache/archives/partial"):
-            (self.directory / name).mkdir(parents=True)
-        sources = self.directory / "sources.list"
-        sources.write_text("".join(f"deb {self._archive()} {suite} main\n" for suite in self.SUITES))
-        options = {**self.OPTIONS, "Dir::Etc::SourceList": sources, "Dir::State::Lists": self.directory / "lists",
-                   "Dir::Cache": self.directory / "cache"}
-        self.options = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-
-    def _archive(self):
-        """Where this machine has Debian 12 from."""
-        listed = subprocess.run(["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"],
-                                capture_output=True, text=True, check=False)
-        for line in listed.stdout.splitlines():
-            release, _, archive = line.partition(" ")
-            if release == self.SUITES[0]:
-                return archive
-        raise Skip(f"QEMU 10 is not installed, and no apt source of this machine names {self.SUITES[0]}")
-
-    def get(self, *arguments, patience=120):
-        """What apt-get says; Skip when it cannot."""
-        try:
-            done = subprocess.run(["apt-get", *self.options, *arguments], cwd=self.directory, capture_output=True,
-                                  text=True, check=False, timeout=patience)
-        except subprocess.TimeoutExpired:
-            raise Skip(f"{self.SUITES[-1]} did not answer in {patience} s") from None
-        lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W: Failed"))]
-        if done.returncode != 0 or lines:
-            raise Skip(f"QEMU 10 cannot be had from {self.SUITES[-1]}: {' '.join(lines[:1])}")
-        return done.stdout
-
-    def unpack(self, target, *packages):
-        """The packages of the backports, with those they need and this machine lacks, below target."""
-        self.get("update")
-        plan = self.get("install", "--simulate", "--no-install-recommends", "-t", self.SUITES[-1], *packages)
-        wanted = re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", plan, re.MULTILINE)
-        self.get("download", *(f"{name}={version}" for name, version in wanted))
-        for package in self.directory.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", package, target], check=True)
-
-
 def _unpacked():
     """The directory of an unpacked QEMU 10; kept in the cache, whole or not at all."""
     kept = _cache() / "qemu-10"
@@ -160,7 +111,7 @@ def _unpacked():
         with tempfile.TemporaryDirectory(prefix="qemu-10-", dir=kept.parent) as work:
             root = pathlib.Path(work) / "root"
             root.mkdir()
-            PrivateApt(pathlib.Path(work) / "apt").unpack(root, "qemu-system-x86", "qemu-system-modules-opengl")
+            backports.unpack(pathlib.Path(work) / "apt", root, "qemu-system-x86", "qemu-system-modules-opengl")
             shutil.rmtree(kept, ignore_errors=True)
             root.rename(kept)
     return kept
@@ -170,8 +121,6 @@ def qemu_10():
     """(binary, environment) of a QEMU of at least 10: the installed one, or that of Debian 12's backports, unpacked."""
     if _version("qemu-system-x86_64") >= 10:
         return "qemu-system-x86_64", None
-    if not shutil.which("apt-get"):
-        raise Skip("QEMU 10 is not installed, and there is no apt to have it from")
     root = _unpacked()
     libraries = root / "usr/lib/x86_64-linux-gnu"
     environment = {**os.environ, "LD_LIBRARY_PATH": f"{libraries}:{libraries}/pulseaudio",
