@@ -2,8 +2,7 @@
 /* Any text is either refused with a reason or read; what was read survives being written and read again. */
 #include "common/cleanup.h"
 #include "common/conf.h"
-
-#include <string.h>
+#include "tests/fuzz/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,19 +23,13 @@ static void check_dump(const struct conf *conf)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(conf_freep) struct conf *conf = NULL;
-	char *text = malloc(size + 1);
+	_cleanup_free_ char *text = fuzz_text(data, size);
 	struct error err = {0};
-	int r;
+	int r = conf_parse("fuzz.conf", text, size, &conf, &err);
 
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
-	r = conf_parse("fuzz.conf", text, size, &conf, &err);
 	if (r < 0 && (err.code != r || err.text[0] == '\0' || conf))
 		abort();
 	if (r == 0)
 		check_dump(conf);
-	free(text);
 	return 0;
 }

@@ -3,8 +3,7 @@
  * the guest. */
 #include "broker/cli/recipe.h"
 #include "common/cleanup.h"
-
-#include <string.h>
+#include "tests/fuzz/text.h"
 
 #define ARGUMENTS_MAX 4096
 
@@ -31,15 +30,10 @@ static void check_arguments(const struct recipe *recipe)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(recipe_freep) struct recipe *recipe = NULL;
-	_cleanup_free_ char *text = malloc(size + 1);
+	_cleanup_free_ char *text = fuzz_text(data, size);
 	struct error err = {0};
-	int r;
+	int r = recipe_parse("fuzz.recipe", text, size, &recipe, &err);
 
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
-	r = recipe_parse("fuzz.recipe", text, size, &recipe, &err);
 	if (r < 0 && (err.code != r || err.text[0] == '\0' || recipe))
 		abort();
 	if (r == 0)

@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`hotdesk image build`: the golden image starts by every firmware and holds nothing of the machine that built it; a wrong
+recipe is named by its line; a build that is interrupted leaves nothing. HOTDESK_GOLDEN: the built debian-12-icewm."""
+
+import json
+import os
+import pathlib
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+from case import Skip, case, eventually, main
+from admin import AdminStack
+from harness import BUILD, processes_with
+
+HOTDESK = BUILD / "bin/hotdesk"
+BOOT = 300
+ROOT_OFFSET = 135168 * 512
+NONCE = "5ca1ab1e" * 4
+
+golden = None
+scratch = None
+
+
+def setup():
+    global golden, scratch
+    if not os.environ.get("HOTDESK_GOLDEN"):
+        raise Skip("HOTDESK_GOLDEN does not name a built golden image")
+    golden = pathlib.Path(os.environ["HOTDESK_GOLDEN"])
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-test-"))
+
+
+def teardown():
+    if scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+# -- starting it ---------------------------------------------------------------------------------------------------
+
+class Guest:
+    """QEMU under TCG with the golden disk, thrown away afterwards, and the agent's port."""
+
+    def __init__(self, name, *arguments):
+        port = scratch / f"{name}.port"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(port))
+        self.listener.listen(1)
+        self.log = scratch / f"{name}.serial"
+        self.process = subprocess.Popen([
+            "qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-machine", "q35", "-m", "1024", "-smp", "2",
+            "-nodefaults", "-display", "none", "-device", "virtio-vga", "-device", "virtio-rng-pci",
+            "-drive", f"file={golden}/disk.qcow2,format=qcow2,if=none,id=disk,snapshot=on", "-device", "virtio-blk-pci,drive=disk",
+            "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={port}",
+            "-device", "virtserialport,chardev=agent,name=org.hotdesk.agent.0", "-serial", f"file:{self.log}", *arguments],
+            stdin=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.listener.close()
+
+    def messages(self):
+        """What the agent says, from its answer to a hello on."""
+        self.listener.settimeout(BOOT)
+        connection, _ = self.listener.accept()
+        connection.settimeout(BOOT)
+        hello = json.dumps({"type": "hello", "version": 1, "nonce": NONCE})
+        with connection, connection.makefile("rwb") as stream:
+            for line in stream:
+                message = json.loads(line)
+                if message.get("nonce") == NONCE:
+                    yield message
+                    break
+                if message["type"] == "hello":  # the agent's greeting; asked again, as the first may be from before it ran
+                    stream.write(b"\n" + hello.encode() + b"\n")
+                    stream.flush()
+            for line in stream:
+                yield json.loads(line)
+
+
+def starts_until_ready(name, *arguments):
+    with Guest(name, *arguments) as guest:
+        messages = guest.messages()
+        hello = next(messages)
+        assert "sign-in" in hello["capabilities"], hello
+        assert "Debian GNU/Linux 12" in hello["os"], hello
+        assert hello.get("ready") or any(message["type"] == "ready" for message in messages), "the agent went away"
+        return guest.log.read_bytes()
+
+
+@case
+def starts_by_bios():
+    serial = starts_until_ready("bios")
+    assert serial == b"", f"something spoke on the serial line: {serial[:200]}"
+
+
+@case
+def starts_by_uefi():
+    code = pathlib.Path("/usr/share/OVMF/OVMF_CODE.fd")
+    variables = scratch / "vars.fd"
+    shutil.copy("/usr/share/OVMF/OVMF_VARS.fd", variables)
+    starts_until_ready("uefi", "-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+                       "-drive", f"if=pflash,format=raw,file={variables}")
+
+
+@case
+def starts_directly():
+    starts_until_ready("direct", "-kernel", golden / "vmlinux", "-initrd", golden / "initrd", "-append",
+                       (golden / "append").read_text().strip())
+
+
+# -- what is inside ------------------------------------------------------------------------------------------------
+
+def look_inside():
+    """The guest's directories that settings and traces are in, copied out of the disk without mounting it."""
+    inside = scratch / "inside"
+    if inside.exists():
+        return inside
+    raw = scratch / "disk.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", golden / "disk.qcow2", raw], check=True)
+    for directory in ("etc", "root", "home", "tmp", "run", "var/log", "var/tmp", "var/lib/apt", "var/lib/dbus", "var/lib/systemd",
+                      "var/cache/apt", "var/lib/cloud", "usr/local", "boot/grub"):
+        (inside / directory).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["debugfs", "-R", f"rdump /{directory} {(inside / directory).parent}", f"{raw}?offset={ROOT_OFFSET}"],
+                       check=True, capture_output=True)
+    raw.unlink()
+    assert (inside / "etc/passwd").exists(), "debugfs copied nothing"
+    return inside
+
+
+def files_below(directory):
+    return [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
+
+
+@case
+def nothing_of_the_building_machine_is_inside():
+    inside = look_inside()
+    assert (inside / "etc/machine-id").read_bytes() == b""
+    assert not (inside / "var/lib/dbus/machine-id").is_file() or (inside / "var/lib/dbus/machine-id").is_symlink()
+    for absent in ("etc/ssh/ssh_host_*", "etc/apt/sources.list", "etc/apt/sources.list.d/*", "etc/apt/auth.conf*/*", "var/lib/apt/lists/*",
+                   "var/cache/apt/*", "root/.*history", "root/.ssh/*", "home/*", "tmp/*", "var/tmp/*", "run/*",
+                   "var/lib/systemd/random-seed", "usr/sbin/policy-rc.d"):
+        assert not list(inside.glob(absent)), f"{absent}: {list(inside.glob(absent))}"
+    assert not files_below(inside / "var/log"), files_below(inside / "var/log")
+    assert (inside / "etc/hostname").read_text() == "desktop\n"
+
+
+@case
+def no_word_of_the_building_machine_is_inside():
+    words = [socket.gethostname(), str(pathlib.Path(golden).resolve()), "Acquire::http", "Acquire::https"]
+    for name in ("http_proxy", "https_proxy"):
+        if os.environ.get(name):
+            words.append(os.environ[name])
+    for path in files_below(look_inside() / "etc"):
+        content = path.read_bytes()
+        for word in words:
+            # A short host name may be any word.
+            if len(word) >= 6:
+                assert word.encode() not in content, f"{path}: {word}"
+
+
+@case
+def nobody_gets_in_but_by_the_agent():
+    inside = look_inside()
+    for line in (inside / "etc/shadow").read_text().splitlines():
+        name, password = line.split(":")[:2]
+        assert password[:1] in ("!", "*"), f"{name} has a password"
+    people = [line for line in (inside / "etc/passwd").read_text().splitlines() if 1000 <= int(line.split(":")[2]) < 60000]
+    assert not people, people
+    units = inside / "etc/systemd/system"
+    masked = [path.name for path in units.iterdir() if path.is_symlink() and os.readlink(path) == "/dev/null"]
+    names = [path.name for path in units.rglob("*") if path.name not in masked]
+    for shell in ("debug-shell.service", "serial-getty@ttyS0.service", "ssh.service", "getty@tty1.service"):
+        assert shell not in names, f"{shell} is enabled"
+    grub = (inside / "boot/grub/grub.cfg").read_text()
+    assert "debug" not in grub and "console=ttyS" not in grub and "init=" not in grub, grub
+
+
+@case
+def settings_are_the_recipe_s():
+    inside = look_inside()
+    assert (inside / "etc/hotdesk/guest.conf").read_text().splitlines()[-1] == "desktop=icewm-session"
+    assert (inside / "etc/default/locale").read_text() == "LANG=en_US.UTF-8\n"
+    assert os.readlink(inside / "etc/localtime") == "/usr/share/zoneinfo/Etc/UTC"
+    assert 'Option "XkbLayout" "us"' in (inside / "etc/X11/xorg.conf.d/10-keyboard.conf").read_text()
+    assert 'Option "AccelMethod" "none"' in (inside / "etc/X11/xorg.conf.d/20-hotdesk.conf").read_text()
+    assert "DesktopBackgroundImage" in (inside / "etc/X11/icewm/prefoverride").read_text()
+    disk = json.loads(subprocess.run(["qemu-img", "info", "--output=json", golden / "disk.qcow2"], check=True,
+                                     capture_output=True).stdout)
+    assert disk["virtual-size"] == 16 << 30 and "backing-filename" not in disk, disk
+
+
+# -- building --------------------------------------------------------------------------------------------------------
+
+SMALL = """[image]
+release = bookworm
+desktop = xterm
+packages = xterm
+keyboard = de(nodeadkeys)
+disk-size = 4G
+[files]
+copy = motd /etc/motd 600
+[scripts]
+run = script
+"""
+
+
+def write_recipe(name, text):
+    directory = scratch / "recipes"
+    directory.mkdir(exist_ok=True)
+    (directory / "motd").write_text("copied in\n")
+    (directory / "script").write_text("#!/bin/sh\necho script was here\necho made >/etc/made\n")
+    path = directory / f"{name}.recipe"
+    path.write_text(text)
+    return path
+
+
+def refused(code, part, *arguments):
+    done = subprocess.run([HOTDESK, "image", "build", *arguments], text=True, capture_output=True, timeout=300)
+    assert done.returncode == code, f"{arguments}: exit {done.returncode}: {done.stderr}"
+    assert part in done.stderr, f"{part!r} is not in {done.stderr!r}"
+    assert done.stdout == "", done.stdout
+
+
+@case
+def wrong_recipes_are_named_by_their_line():
+    to = scratch / "refused"
+    bad = write_recipe("bad", "[image]\nrelease = bookworm\nkeybord = de\n")
+    refused(1, f"{bad}:3: unknown key keybord in [image]", "x", "--recipe", bad, "--to", to)
+    refused(1, "there is no recipe debian-13", "x", "--recipe", "debian-13", "--to", to)
+    refused(1, "cannot be read", "x", "--recipe", write_recipe("gone", SMALL + "run = no-such-script\n"), "--to", to)
+    refused(1, "give apt-source in the recipe", "x", "--recipe", write_recipe("old", "[image]\nrelease = potato\n"), "--to", to)
+    refused(1, "no-such.deb", "x", "--agent-deb", scratch / "no-such.deb", "--to", to)
+    refused(2, "NAME is missing")
+    (to / "build.log").unlink()  # of the one that began
+    assert not list(to.iterdir()), list(to.iterdir())
+
+
+class Build:
+    """A build on a terminal of its own, so that Ctrl-C is Ctrl-C."""
+
+    def __init__(self, name):
+        self.directory = scratch / f"tmp-{name}"
+        self.directory.mkdir()
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.environ["TMPDIR"] = str(self.directory)
+            os.execv(HOTDESK, [str(HOTDESK), "image", "build", "x", "--recipe", str(write_recipe(name, SMALL)), "--to",
+                               str(self.directory / "out")])
+        os.set_blocking(self.terminal, False)
+        self.screen = b""
+
+    def see(self):
+        try:
+            self.screen += os.read(self.terminal, 65536)
+        except (BlockingIOError, OSError):
+            pass
+        return self.screen
+
+    def logged(self, text):
+        self.see()
+        log = self.directory / "out/build.log"
+        assert b"hotdesk:" not in self.screen, self.screen
+        return log.exists() and text in log.read_text(errors="replace")
+
+    def wait(self):
+        """The exit code; the terminal is read meanwhile."""
+        def ended():
+            self.see()
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            return (os.waitstatus_to_exitcode(status),) if pid else None
+        code = eventually(ended, lambda: f"the build ends: {self.screen[-300:]}", 60)[0]
+        self.see()
+        os.close(self.terminal)
+        return code
+
+
+def interrupted_leaves_nothing(name, moment, how):
+    mounts = pathlib.Path("/proc/self/mounts").read_text()
+    build = Build(name)
+    eventually(lambda: build.logged(moment), lambda: f"the log says {moment}: {build.screen[-300:]}", 600, 0.05)
+    how(build)
+    code = build.wait()
+    assert code == 1, f"exit {code}"
+    assert b"nothing of the image is left" in build.screen, build.screen[-300:]
+    left = list(build.directory.rglob("*"))
+    assert not left, left
+    assert not processes_with(str(build.directory)), processes_with(str(build.directory))
+    assert pathlib.Path("/proc/self/mounts").read_text() == mounts
+
+
+def press_ctrl_c(build):
+    os.write(build.terminal, b"\x03")
+
+
+def terminate(build):
+    os.kill(build.pid, signal.SIGTERM)
+
+
+@case
+def ctrl_c_while_the_agent_is_built_leaves_nothing():
+    interrupted_leaves_nothing("agent", "=== agent", press_ctrl_c)
+
+
+@case
+def ctrl_c_while_packages_are_fetched_leaves_nothing():
+    interrupted_leaves_nothing("fetch", "downloading packages", press_ctrl_c)
+
+
+@case
+def ctrl_c_while_packages_are_installed_leaves_nothing():
+    interrupted_leaves_nothing("install", "Setting up ", press_ctrl_c)
+
+
+@case
+def sigterm_later_leaves_nothing():
+    if os.environ.get("HOTDESK_FULL") != "1":
+        raise Skip("whole builds are interrupted with --full alone")
+    for moment in ("=== settings", "=== disk", "=== compress"):
+        interrupted_leaves_nothing(moment[4:], moment, terminate)
+
+
+@case
+def an_image_is_built_imported_and_updated():
+    stack = AdminStack()
+    try:
+        stack.begin()
+        recipe = write_recipe("small", SMALL)
+        temporary = stack.directory / "tmp"
+        temporary.mkdir()
+        build = stack.cli("image", "build", "small", "--recipe", recipe, timeout=1200, env={"TMPDIR": str(temporary)})
+        assert "`hotdesk image publish small:1`" in build.stdout, build.stdout
+        for name in ("agent", "packages", "settings", "disk", "compress"):
+            assert f"{name}: " in build.stderr, build.stderr
+        assert not list(temporary.iterdir()), list(temporary.iterdir())
+        row, = stack.json("image", "list")
+        assert (row["version"], row["published"], row["direct_boot"], row["log"]) == (1, False, True, True), row
+        assert row["recipe_name"] == str(recipe), row
+        assert stack.cli("image", "recipe", "small").stdout == SMALL
+        log = stack.cli("image", "log", "small").stdout
+        assert "script was here" in log and "=== compress" in log, log[-500:]
+        if os.environ.get("HOTDESK_FULL") == "1":
+            stack.cli("image", "update", "small", "--publish", timeout=1200)
+            rows = {row["version"]: row["published"] for row in stack.json("image", "list")}
+            assert rows == {1: False, 2: True}, rows
+    finally:
+        stack.stop()
+
+
+@case
+def only_built_images_are_updated():
+    stack = AdminStack()
+    try:
+        stack.begin()
+        stack.refused(1, "there is no image none", "image", "update", "none")
+        stack.cli("image", "import", "empty", stack.disk)
+        stack.refused(1, "no recipe is kept with image empty", "image", "update", "empty")
+    finally:
+        stack.stop()
+
+
+if __name__ == "__main__":
+    main(setup, teardown)
