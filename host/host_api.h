@@ -22,22 +22,29 @@
  *   List() -> (t generation, s json)         an array of the objects that Changed gives
  *   signal Changed(s json)
  *       {"id", "slot", "state", "progress" (0..100), "reason", "cause", "warning", "image", "image_version",
- *        "memory_mib", "vcpus", "agent": {"version", "capabilities"} or null, "boot", "pid", "orphan"}
- *   OpenDisplay(s id) -> (h socket)          a new D-Bus display connection of QEMU (add_client @dbus-display)
- *   Stop(s id, b force)                      graceful (power button, then kill after stop-timeout) or at once
- *   Show() -> (s json)                       {"accel", "accel_reason", "cpus", "memory_mib", "memory_free_mib",
- *                                             "disk_free_mib", "nat", "root", "qemu_version"}
+ *        "memory_mib", "vcpus", "agent": {"version", "os", "capabilities", "missing"} or null, "sign_in",
+ *        "session": {"state", "user", "uid", "reason"} or null, "boot", "pid", "orphan"}
+ *   AgentCall(s id, s request, s json)       asks the guest's agent (guest-agent/README.md), json: the request's
+ * fields; replies with the agent's answer, -ENOTCONN while none answers OpenDisplay(s id) -> (h socket)          a new
+ * D-Bus display connection of QEMU (add_client @dbus-display) Stop(s id, b force)                      graceful (power
+ * button, then kill after stop-timeout) or at once Show() -> (s json)                       {"accel", "accel_reason",
+ * "cpus", "memory_mib", "memory_free_mib", "disk_free_mib", "nat", "root", "qemu_version"}
  *
  * state: absent, cloning, starting, booting, ready (the agent's ready, or ready-timeout is over), stopping, stopped or
  * failed (a start that came to nothing). "cause" of stopped: asked, guest-shutdown or crash. "reason": the person's
- * sentence for failed and for an unwanted end or pause. "warning": what it has to do without. "boot" counts QEMU's
- * starts. "orphan": the wanted set does not name it; it is left alone, as nothing a user is in may end by a lost row.
- * Of one that is absent only id and state are sure.
+ * sentence for failed and for an unwanted end or pause. "warning": what it has to do without. "boot" counts the
+ * guest's starts. "orphan": the wanted set does not name it; it is left alone, as nothing a user is in may end by a
+ * lost row. Of one that is absent only id and state are sure.
+ *
+ * "missing": capabilities that this release knows and the agent lacks. "sign_in": in this boot users are signed in by
+ * the agent, also while it does not answer; then ready means that it can be done, and a reboot from inside is told as
+ * booting with the next boot. "session": what the agent said last, null while nobody is signed in or no agent has said
+ * hello.
  */
 #ifndef HOST_API_H
 #define HOST_API_H
 
-#define HOST_API_VERSION 2
+#define HOST_API_VERSION 3
 #define HOST_API_PATH "/org/hotdesk/Host1"
 #define HOST_API_INTERFACE "org.hotdesk.Host1"
 #define HOST_DESKTOP_ID_MAX 49 /* with the NUL */

@@ -61,7 +61,8 @@ static int method_hello(sd_bus_message *call, void *userdata, sd_bus_error *ret_
 	return bus_method_hello(call, HOST_API_VERSION);
 }
 
-static void desired_taken(int r, const struct error *err, void *userdata)
+/* The end of a call that has nothing to return. */
+static void done(int r, const struct error *err, void *userdata)
 {
 	sd_bus_message *call = userdata;
 
@@ -92,7 +93,7 @@ static int method_set_desired(sd_bus_message *call, void *userdata, sd_bus_error
 		return bus_reply_with_error(call, &err);
 	}
 	sd_bus_message_ref(call);
-	r = desktops_want(service->desktops, generation, wanted, desired_taken, call, &err);
+	r = desktops_want(service->desktops, generation, wanted, done, call, &err);
 	if (r == 0)
 		return 1;
 	sd_bus_message_unref(call);
@@ -142,6 +143,29 @@ static int method_open_display(sd_bus_message *call, void *userdata, sd_bus_erro
 		return r;
 	vm = find(userdata, id, &err);
 	if (!vm || vm_open_display(vm, display_opened, call, &err) < 0)
+		return bus_reply_with_error(call, &err);
+	sd_bus_message_ref(call);
+	return 1;
+}
+
+static int method_agent_call(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	_cleanup_json_ struct json_object *fields = NULL;
+	const char *id, *request, *text;
+	struct error err = {0};
+	struct vm *vm;
+	int r = sd_bus_message_read(call, "sss", &id, &request, &text);
+
+	(void)ret_error;
+	if (r < 0)
+		return r;
+	fields = strlen(text) <= HOST_JSON_MAX ? json_read(text, strlen(text), json_type_object) : NULL;
+	if (!fields) {
+		error_set(&err, -EINVAL, "the request's fields are not a JSON object");
+		return bus_reply_with_error(call, &err);
+	}
+	vm = find(userdata, id, &err);
+	if (!vm || vm_agent_call(vm, request, fields, done, call, &err) < 0)
 		return bus_reply_with_error(call, &err);
 	sd_bus_message_ref(call);
 	return 1;
@@ -222,6 +246,7 @@ static const sd_bus_vtable host_vtable[] = {
     SD_BUS_METHOD("SetDesired", "ts", "", method_set_desired, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("List", "", "ts", method_list, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("OpenDisplay", "s", "h", method_open_display, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("AgentCall", "sss", "", method_agent_call, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "sb", "", method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Show", "", "s", method_show, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("Changed", "s", 0),

@@ -143,7 +143,7 @@ static void start_remove(struct vm *vm)
 void vm_fail(struct vm *vm, const struct error *err)
 {
 	log_warning("desktop %s: %s", vm->record.id, err->text);
-	vm->record.running = vm->record.ready = false;
+	vm->record.running = vm->record.ready = vm->record.sign_in = false;
 	vm->record.cause = VM_CAUSE_NONE;
 	snprintf(vm->record.reason, sizeof(vm->record.reason), "%s", err->text);
 	vm_save(vm);
@@ -258,17 +258,33 @@ static void tick_booting(struct vm *vm)
 	uint64_t age = clock_usec() - vm->since;
 	unsigned progress = 20 + (unsigned)(75 * age / (age + BOOT_USEC));
 
-	if (vm->io_error)
+	if (vm->io_error || vm_agent_settle(vm))
 		return;
 	if (age >= vm->env->ready_usec) {
 		log_warning("desktop %s: no agent has reported, it is shown as it is", vm->record.id);
-		vm->record.ready = true;
+		vm->late = vm->record.ready = true;
+		vm->record.sign_in = false;
 		vm_save(vm);
 		vm_set_state(vm, VM_READY);
 	} else if (progress > vm->progress) {
 		vm->progress = progress;
 		vm_changed(vm);
 	}
+}
+
+void vm_rebooted(struct vm *vm)
+{
+	/* Another guest may never say that it is ready: it is shown while it starts again. */
+	if (vm->state != VM_READY || !vm->record.sign_in)
+		return;
+	log_info("desktop %s starts again by itself", vm->record.id);
+	vm->record.boot++;
+	vm->record.ready = vm->record.sign_in = false;
+	vm->rebooted = clock_usec();
+	vm->agent_ready = vm->introduced = vm->late = false;
+	vm->session = (struct agent_session){0};
+	vm_save(vm);
+	vm_set_state(vm, VM_BOOTING);
 }
 
 static int vm_tick(sd_event_source *source, uint64_t usec, void *userdata)

@@ -11,6 +11,7 @@
 
 #include "common/spawn_client.h"
 #include "host/accel.h"
+#include "host/agent_link.h"
 #include "host/image_store.h"
 #include "host/jobs.h"
 #include "host/vm_files.h"
@@ -54,6 +55,13 @@ void vm_stop(struct vm *vm, bool force);
 typedef void (*vm_display_fn)(int r, int fd, const struct error *err, void *userdata);
 /* 0, or negative errno with err's text: then done is not called. */
 int vm_open_display(struct vm *vm, vm_display_fn done, void *userdata, struct error *err);
+
+/*
+ * Asks the desktop's agent (agent_link.h); fields as in agent_request.h. 0: done is called once, later, -ECONNRESET
+ * when the desktop ends. Else a negative errno with err's text.
+ */
+int vm_agent_call(struct vm *vm, const char *request, struct json_object *fields, agent_done_fn done, void *userdata,
+		  struct error *err);
 
 const char *vm_id(const struct vm *vm);
 bool vm_uses_image(const struct vm *vm, const char *name, uint32_t version);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Shared by vm.c (states), vm_start.c (from files to a process), vm_link.c (QMP and agent) and vm_report.c. */
+/* Shared by vm.c (states), vm_start.c (from files to a process), vm_link.c (QMP), vm_agent.c and vm_report.c. */
 #ifndef HOST_VM_INTERNAL_H
 #define HOST_VM_INTERNAL_H
 
-#include "host/agent_link.h"
 #include "host/qmp.h"
 #include "host/vm.h"
 
@@ -50,9 +49,17 @@ struct vm {
 	bool io_running;   /* let go on: over when it is not paused again soon */
 	uint64_t io_since; /* of io_running, or of the last attempt */
 	unsigned displays;
+
 	struct agent_link *link;
-	struct agent_message agent;
+	struct agent_message agent;   /* its last hello */
+	struct agent_session session; /* what it said last */
 	bool agent_there;
+	bool agent_ready;      /* it said so in this boot */
+	bool introduced;       /* it was told time and name in this boot */
+	bool late;             /* VM_READY without its ready */
+	uint64_t rebooted;     /* when this boot began, where the guest began it by itself; 0: it did not */
+	uint64_t told;         /* when its news were passed on */
+	sd_event_source *news; /* passes on what came too soon after that */
 };
 
 /* Runs the switch from the loop, soon. */
@@ -68,6 +75,9 @@ void vm_fail(struct vm *vm, const struct error *err);
 void vm_begin_stop(struct vm *vm, enum vm_cause cause, bool force);
 bool vm_wants_running(const struct vm *vm);
 
+/* The guest starts again in the same process. */
+void vm_rebooted(struct vm *vm);
+
 /* vm_start.c */
 void vm_begin(struct vm *vm);
 /* Forgets a start that waits for hotdesk-spawn. */
@@ -82,5 +92,11 @@ void vm_press_power(struct vm *vm);
 void vm_quit(struct vm *vm);
 /* Each second while io_error: lets the guest try again now and then, and sees that it got through. */
 void vm_retry_disk(struct vm *vm);
+
+/* vm_agent.c */
+int vm_agent_up(struct vm *vm);
+void vm_agent_down(struct vm *vm);
+/* VM_BOOTING becomes VM_READY where the agent has said so and may; true: it did. */
+bool vm_agent_settle(struct vm *vm);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A desktop's conversations: QEMU's control socket, the agent's port, new display connections. */
+/* A desktop's conversations with QEMU: its control socket, new display connections. */
 #include "host/vm_internal.h"
 
 #include "common/cleanup.h"
@@ -138,70 +138,24 @@ static void qmp_event(const struct qmp_event *event, void *userdata)
 	case QMP_EVENT_RESUME:
 		ask_status(vm);
 		break;
-	case QMP_EVENT_POWERDOWN:
 	case QMP_EVENT_RESET:
+		vm_rebooted(vm);
+		break;
+	case QMP_EVENT_POWERDOWN:
 	case QMP_EVENT_OTHER:
 		break;
 	}
 }
 
-static void agent_ready(void *userdata)
-{
-	struct vm *vm = userdata;
-
-	if (vm->state != VM_BOOTING)
-		return;
-	vm->record.ready = true;
-	vm_save(vm);
-	vm_set_state(vm, VM_READY);
-}
-
-static bool same_agent(const struct agent_message *a, const struct agent_message *b)
-{
-	bool same = strcmp(a->agent, b->agent) == 0 && a->n_capabilities == b->n_capabilities;
-
-	for (size_t i = 0; same && i < a->n_capabilities; i++)
-		same = strcmp(a->capabilities[i], b->capabilities[i]) == 0;
-	return same;
-}
-
-static void agent_said_hello(const struct agent_message *hello, void *userdata)
-{
-	struct vm *vm = userdata;
-	bool news = !vm->agent_there || !same_agent(&vm->agent, hello);
-
-	vm->agent = *hello;
-	vm->agent_there = true;
-	if (hello->ready && vm->state == VM_BOOTING)
-		agent_ready(vm);
-	else if (news)
-		vm_changed(vm);
-}
-
-static void agent_silent(void *userdata)
-{
-	struct vm *vm = userdata;
-
-	if (!vm->agent_there)
-		return;
-	vm->agent_there = false;
-	vm_changed(vm);
-}
-
 int vm_links_up(struct vm *vm)
 {
 	static const struct qmp_ops qmp_ops = {qmp_connected, qmp_event};
-	static const struct agent_link_ops agent_ops = {agent_said_hello, agent_ready, agent_silent};
 	char path[PATH_MAX];
 	int r = vm_socket_path(&vm->env->dirs, vm->record.id, "qmp", path);
 
 	if (r == 0)
 		r = qmp_new(vm->env->event, path, &qmp_ops, vm, &vm->qmp);
-	if (r >= 0)
-		r = vm_socket_path(&vm->env->dirs, vm->record.id, "agent", path);
-	if (r >= 0)
-		r = agent_link_new(vm->env->event, path, &agent_ops, vm, &vm->link);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : vm_agent_up(vm);
 }
 
 void vm_links_down(struct vm *vm)
@@ -209,10 +163,9 @@ void vm_links_down(struct vm *vm)
 	struct qmp *qmp = vm->qmp;
 
 	vm->qmp = NULL;
-	vm->qmp_up = vm->agent_there = vm->io_error = false;
+	vm->qmp_up = vm->io_error = false;
 	qmp_free(qmp);
-	agent_link_free(vm->link);
-	vm->link = NULL;
+	vm_agent_down(vm);
 }
 
 void vm_press_power(struct vm *vm)

@@ -50,6 +50,7 @@ char *vm_record_text(const struct vm_record *record)
 	json_put(object, "boot", json_object_new_int64(record->boot), &good);
 	json_put(object, "running", json_object_new_boolean(record->running), &good);
 	json_put(object, "ready", json_object_new_boolean(record->ready), &good);
+	json_put(object, "sign_in", json_object_new_boolean(record->sign_in), &good);
 	json_put(object, "cause", json_object_new_string(causes[record->cause]), &good);
 	json_put(object, "reason", json_object_new_string(record->reason), &good);
 	text = good ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY) : NULL;
@@ -103,6 +104,7 @@ int vm_record_parse(const char *text, size_t size, struct vm_record *ret)
 	record.generation = (uint64_t)json_number(object, "generation", 0);
 	record.running = json_flag(object, "running");
 	record.ready = json_flag(object, "ready");
+	record.sign_in = json_flag(object, "sign_in");
 	record.cause = cause_of(json_text(object, "cause"));
 	snprintf(record.reason, sizeof(record.reason), "%s", reason ? reason : "");
 	*ret = record;

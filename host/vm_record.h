@@ -22,9 +22,10 @@ struct vm_record {
 	uint32_t memory_mib, vcpus;
 	bool nat;
 	uint64_t generation; /* the SetDesired that gave these values */
-	uint32_t boot;       /* counts QEMU's starts */
+	uint32_t boot;       /* counts the guest's starts */
 	bool running;        /* QEMU was started and its end was not seen */
 	bool ready;          /* since this boot */
+	bool sign_in;        /* its agent can sign users in */
 	enum vm_cause cause; /* of the last end */
 	char reason[VM_REASON_SIZE];
 };

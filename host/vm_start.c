@@ -69,7 +69,7 @@ static void process_ended(struct vm *vm)
 	vm_links_down(vm);
 	vm->process = sd_event_source_disable_unref(vm->process);
 	vm->pid = 0;
-	vm->record.running = vm->record.ready = false;
+	vm->record.running = vm->record.ready = vm->record.sign_in = false;
 	vm->record.cause = before == VM_STOPPING ? vm->stop_cause : VM_CAUSE_CRASH;
 	if (before == VM_STARTING)
 		crash_reason(vm, "QEMU ended while it started");
@@ -285,7 +285,7 @@ static const struct image *next_record(struct vm *vm, struct error *err)
 	vm->record.generation = vm->desired.generation;
 	vm->record.boot++;
 	vm->record.running = true;
-	vm->record.ready = false;
+	vm->record.ready = vm->record.sign_in = false;
 	vm->record.cause = VM_CAUSE_NONE;
 	vm->record.reason[0] = '\0';
 	return image;
@@ -343,7 +343,7 @@ static void adopt_over(struct vm *vm)
 static void adopt_ended(struct vm *vm)
 {
 	if (vm->record.running) {
-		vm->record.running = vm->record.ready = false;
+		vm->record.running = vm->record.ready = vm->record.sign_in = false;
 		vm->record.cause = VM_CAUSE_CRASH;
 		crash_reason(vm, "The desktop's virtual machine ended while hotdesk-host was away");
 		vm_save(vm);

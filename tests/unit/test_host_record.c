@@ -27,6 +27,7 @@ static void a_record_survives_its_text(void **state)
 	    .boot = 4,
 	    .running = true,
 	    .ready = true,
+	    .sign_in = true,
 	    .cause = VM_CAUSE_CRASH,
 	    .reason = "it \"fell\" over",
 	};
@@ -46,7 +47,7 @@ static void a_record_survives_its_text(void **state)
 	assert_int_equal(read.generation, 12);
 	assert_int_equal(read.boot, 4);
 	assert_int_equal(read.cause, VM_CAUSE_CRASH);
-	assert_true(read.nat && read.running && read.ready);
+	assert_true(read.nat && read.running && read.ready && read.sign_in);
 }
 
 static void a_damaged_record_is_refused(void **state)
