@@ -277,13 +277,20 @@ static int tear_down_sign_in(void **state)
 /* Sessions of whoever runs the test; the session socket knows the uid. */
 #define SESSION(state) "{\"type\":\"session\",\"state\":\"" state "\",\"user\":\"alice\",\"uid\":"
 
+/* Waits until the unit has begun, too: systemd would put what comes next behind that. */
 static void sign_in(struct setup *s)
 {
-	char line[256];
+	char line[256], unit[128];
+	int tries = 0;
 
 	snprintf(line, sizeof(line), SIGN_IN("1", "alice", "%u"), (unsigned)getuid() > 0 ? (unsigned)getuid() : 1);
 	say(s, line);
 	expect(s, SESSION("starting"));
+	snprintf(unit, sizeof(unit), "%s/unit", s->directory);
+	while (access(unit, F_OK) < 0) {
+		assert_true(tries++ < STEPS_MAX);
+		usleep(STEP_MS * 1000);
+	}
 }
 
 static void signing_in_starts_a_session_and_tells_what_becomes_of_it(void **state)
