@@ -32,13 +32,6 @@ def children_of(pid):
         return []
 
 
-def status_of(pid, key):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1])
-    raise KeyError(key)
-
-
 class Gate:
     """A gate under a uid of its own where the test may choose it, with its broker and private directories."""
 

@@ -57,6 +57,13 @@ def process_alive(pid):
         return False
 
 
+def status_of(pid, key):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1])
+    raise KeyError(key)
+
+
 def processes_with(text):
     """pid -> command line of each process whose command line or environment-independent argv contains text."""
     found = {}

@@ -17,7 +17,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
 from case import case, eventually, main
-from gate_alone import NAME, PASSWORD, copy_both_ways, gate, refusal_of, status_of
+from gate_alone import NAME, PASSWORD, copy_both_ways, gate, refusal_of
+from harness import status_of
 
 
 def tls(low, high=None):
