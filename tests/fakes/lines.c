@@ -8,9 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TABLES 2
+
 static struct {
-	const struct line_command *commands;
-	void *userdata;
+	struct {
+		const struct line_command *commands;
+		void *userdata;
+	} tables[TABLES];
+	size_t n_tables;
 	char text[4096];
 	size_t have;
 } input;
@@ -46,18 +51,24 @@ bool line_scan(const char *args, const char *kinds, ...)
 	return good;
 }
 
+/* By the first table that has the command. */
+static int run_command(const char *name, const char *args)
+{
+	for (size_t i = 0; i < input.n_tables; i++)
+		for (const struct line_command *command = input.tables[i].commands; command->name; command++)
+			if (strcmp(command->name, name) == 0)
+				return command->run(input.tables[i].userdata, args);
+	return -ENOSYS;
+}
+
 static void run_line(char *line)
 {
-	const struct line_command *command = input.commands;
 	char *args = strchr(line, ' ');
-	int r = -ENOSYS;
+	int r;
 
 	if (args)
 		*args++ = '\0';
-	while (command->name && strcmp(command->name, line) != 0)
-		command++;
-	if (command->name)
-		r = command->run(input.userdata, args ? args : "");
+	r = run_command(line, args ? args : "");
 	if (r < 0)
 		say("%s error %s", line, strerror(-r));
 	else
@@ -86,7 +97,9 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t events, void *user
 
 int lines_serve(sd_event *event, const struct line_command *commands, void *userdata)
 {
-	input.commands = commands;
-	input.userdata = userdata;
-	return sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, NULL);
+	if (input.n_tables == TABLES)
+		return -ENOSPC;
+	input.tables[input.n_tables].commands = commands;
+	input.tables[input.n_tables].userdata = userdata;
+	return input.n_tables++ ? 0 : sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_stdin, NULL);
 }

@@ -19,7 +19,9 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 bool line_scan(const char *args, const char *kinds, ...);
 
-/* Runs each line by the table (ended by a NULL name) and answers `NAME ok` or `NAME error TEXT`; ends the loop at EOF.
+/*
+ * Runs each line by the table (ended by a NULL name) and answers `NAME ok` or `NAME error TEXT`; ends the loop at EOF.
+ * A second call adds a table for what the first one does not have.
  */
 int lines_serve(sd_event *event, const struct line_command *commands, void *userdata);
 

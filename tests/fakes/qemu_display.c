@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define FOLLOWED_COLOUR 0x336699u
+
 int qemu_display_surface(struct qemu_display *display, uint32_t width, uint32_t height)
 {
 	size_t size = (size_t)width * height * 4;
@@ -18,11 +20,13 @@ int qemu_display_surface(struct qemu_display *display, uint32_t width, uint32_t 
 	free(display->pixels);
 	closep(&display->fd);
 	display->pixels = calloc(1, size);
-	display->fd = memfd_create("surface", MFD_CLOEXEC);
+	display->fd = memfd_create("surface", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	display->width = width;
 	display->height = height;
 	display->shrunk = false;
-	return !display->pixels || display->fd < 0 || ftruncate(display->fd, (off_t)size) < 0 ? -ENOMEM : 0;
+	if (!display->pixels || display->fd < 0 || ftruncate(display->fd, (off_t)size) < 0)
+		return -ENOMEM;
+	return display->sealed && fcntl(display->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0 ? -errno : 0;
 }
 
 int qemu_display_shrink(struct qemu_display *display, uint64_t size)
@@ -31,13 +35,20 @@ int qemu_display_shrink(struct qemu_display *display, uint64_t size)
 	return ftruncate(display->fd, (off_t)size) < 0 ? -errno : 0;
 }
 
-static int share_pixels(const struct qemu_display *display)
+static bool is_inside(const struct qemu_display *display, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
 {
-	size_t size = (size_t)display->width * display->height * 4;
+	return (uint64_t)x + w <= display->width && (uint64_t)y + h <= display->height;
+}
 
-	if (display->shrunk)
-		return 0;
-	return pwrite(display->fd, display->pixels, size, 0) == (ssize_t)size ? 0 : -EIO;
+int qemu_display_share(const struct qemu_display *display, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
+{
+	for (uint32_t row = y; row < y + h && !display->shrunk; row++) {
+		size_t at = (size_t)row * display->width + x, size = (size_t)w * 4;
+
+		if (pwrite(display->fd, display->pixels + at, size, (off_t)at * 4) != (ssize_t)size)
+			return -EIO;
+	}
+	return 0;
 }
 
 static bool uses_map(const struct qemu_display *display)
@@ -61,12 +72,24 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
 	return 0;
 }
 
-int qemu_display_send(struct qemu_display *display, sd_bus_message *message, int r)
+static int on_map_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	if (!sd_bus_message_is_method_error(reply, NULL))
+		say("mapped");
+	return on_answer(reply, userdata, ret_error);
+}
+
+static int send_for(struct qemu_display *display, sd_bus_message *message, int r, sd_bus_message_handler_t answered)
 {
 	if (r >= 0)
-		r = sd_bus_call_async(display->listener, NULL, message, on_answer, display, UINT64_MAX);
+		r = sd_bus_call_async(display->listener, NULL, message, answered, display, UINT64_MAX);
 	sd_bus_message_unref(message);
 	return r;
+}
+
+int qemu_display_send(struct qemu_display *display, sd_bus_message *message, int r)
+{
+	return send_for(display, message, r, on_answer);
 }
 
 sd_bus_message *qemu_display_call(struct qemu_display *display, const char *interface, const char *method)
@@ -94,12 +117,12 @@ static void scanout_inline(struct qemu_display *display)
 static void scanout_map(struct qemu_display *display)
 {
 	sd_bus_message *message = qemu_display_call(display, DISPLAY1_LISTENER_MAP, "ScanoutMap");
-	int r = share_pixels(display);
+	int r = qemu_display_share(display, 0, 0, display->width, display->height);
 
 	if (r >= 0)
 		r = sd_bus_message_append(message, "huuuuu", display->fd, 0, display->width, display->height,
 					  display->width * 4, FAKE_FORMAT);
-	qemu_display_send(display, message, r);
+	send_for(display, message, r, on_map_answer);
 }
 
 void qemu_display_scanout(struct qemu_display *display)
@@ -140,17 +163,33 @@ void qemu_display_update(struct qemu_display *display, uint32_t x, uint32_t y, u
 	sd_bus_message *message;
 	int r;
 
-	if (!display->ready || x + w > display->width || y + h > display->height)
+	if (!display->ready || !is_inside(display, x, y, w, h))
 		return;
 	if (!uses_map(display)) {
 		update_inline(display, x, y, w, h);
 		return;
 	}
 	message = qemu_display_call(display, DISPLAY1_LISTENER_MAP, "UpdateMap");
-	r = share_pixels(display);
+	r = qemu_display_share(display, x, y, w, h);
 	if (r >= 0)
 		r = sd_bus_message_append(message, "iiii", x, y, w, h);
 	qemu_display_send(display, message, r);
+}
+
+static void draw(struct qemu_display *display, uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t colour)
+{
+	for (uint32_t row = y; row < y + h; row++)
+		for (uint32_t column = x; column < x + w; column++)
+			display->pixels[(size_t)row * display->width + column] = colour;
+}
+
+int qemu_display_fill(struct qemu_display *display, uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t colour)
+{
+	if (!is_inside(display, x, y, w, h))
+		return -EINVAL;
+	draw(display, x, y, w, h, colour);
+	qemu_display_update(display, x, y, w, h);
+	return 0;
 }
 
 /* As QEMU: nothing is sent before the listener has said what it understands. */
@@ -201,16 +240,20 @@ static int on_register(sd_bus_message *call, void *userdata, sd_bus_error *ret_e
 
 static int on_ui_info(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
+	struct qemu_display *display = userdata;
 	uint32_t width, height;
 	int r = sd_bus_message_skip(call, "qqii");
 
-	(void)userdata;
 	(void)ret_error;
 	if (r >= 0)
 		r = sd_bus_message_read(call, "uu", &width, &height);
 	if (r < 0)
 		return r;
 	say("uiinfo %u %u", width, height);
+	if (display->follow && qemu_display_surface(display, width, height) >= 0) {
+		draw(display, 0, 0, width, height, FOLLOWED_COLOUR);
+		qemu_display_scanout(display);
+	}
 	return sd_bus_reply_method_return(call, NULL);
 }
 
@@ -315,4 +358,11 @@ int qemu_display_serve(struct qemu_display *display, int fd)
 	if (r >= 0)
 		r = bus_on_disconnect(display->main, on_gone, display, &display->gone);
 	return r;
+}
+
+void qemu_display_free(struct qemu_display *display)
+{
+	qemu_display_close(display);
+	free(display->pixels);
+	closep(&display->fd);
 }

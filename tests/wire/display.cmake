@@ -1,2 +1,2 @@
 add_executable(display-peer display_peer.c)
-target_link_libraries(display-peer PRIVATE hotdesk-bus)
+target_link_libraries(display-peer PRIVATE fake-display)
