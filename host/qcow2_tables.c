@@ -12,7 +12,8 @@ struct walk {
 	int fd;
 	const struct qcow2_info *info;
 	uint64_t file_size;
-	uint8_t *l2; /* one cluster */
+	uint8_t *l2;       /* one cluster */
+	uint64_t n_tables; /* second tables read so far */
 };
 
 static int read_exactly(int fd, uint8_t *data, size_t size, uint64_t offset)
@@ -50,6 +51,19 @@ static uint64_t data_offset(const struct qcow2_info *info, uint64_t entry)
 	return entry & QCOW2_OFFSET_MASK;
 }
 
+/* Each second table has a cluster of its own (the active ones share none), so no file names more than it has room for:
+ * what is read here is bounded by the file, however large the first table is. */
+static int count_table(struct walk *walk, struct error *err)
+{
+	uint64_t clusters = (walk->file_size >> walk->info->cluster_bits) + 1;
+
+	if (++walk->n_tables > clusters)
+		return error_set(err, -EINVAL,
+				 "the image's tables are named more than once: the file is damaged; copy it again, or "
+				 "make it anew by qemu-img convert -O qcow2 OLD NEW");
+	return 0;
+}
+
 static int check_l2(const struct walk *walk, uint64_t offset, struct error *err)
 {
 	size_t cluster = (size_t)1 << walk->info->cluster_bits, step = walk->info->extended_l2 ? 16 : 8;
@@ -68,19 +82,21 @@ static int check_l2(const struct walk *walk, uint64_t offset, struct error *err)
 	return 0;
 }
 
-static int check_l1_chunk(const struct walk *walk, const uint8_t *entries, size_t n, struct error *err)
+static int check_l1_chunk(struct walk *walk, const uint8_t *entries, size_t n, struct error *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint64_t offset = qcow2_get64(entries + 8 * i) & QCOW2_OFFSET_MASK;
-		int r = offset ? check_l2(walk, offset, err) : 0;
+		int r = offset ? count_table(walk, err) : 0;
 
+		if (r == 0 && offset)
+			r = check_l2(walk, offset, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int check_l1(const struct walk *walk, struct error *err)
+static int check_l1(struct walk *walk, struct error *err)
 {
 	const struct qcow2_info *info = walk->info;
 	uint8_t entries[8 * L1_CHUNK] = {0};
@@ -100,7 +116,7 @@ static int check_l1(const struct walk *walk, struct error *err)
 
 int qcow2_check_tables(int fd, const struct qcow2_info *info, uint64_t file_size, struct error *err)
 {
-	struct walk walk = {fd, info, file_size, malloc((size_t)1 << info->cluster_bits)};
+	struct walk walk = {fd, info, file_size, malloc((size_t)1 << info->cluster_bits), 0};
 	int r;
 
 	if (!walk.l2)

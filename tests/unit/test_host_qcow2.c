@@ -234,6 +234,26 @@ static void data_behind_the_end_is_refused(void **state)
 	assert_int_equal(check_tables(file, &err), -EINVAL);
 }
 
+/* A small file could name one table millions of times, and each would be read. */
+static void tables_named_again_and_again_are_refused(void **state)
+{
+	struct file *file = *state;
+	struct error err = {0};
+	size_t l1 = 3 << 16, l2 = 4 << 16;
+
+	file->data = realloc(file->data, 5 << 16);
+	memset(file->data + file->size, 0, (5 << 16) - file->size);
+	file->size = 5 << 16;
+	put(file, QCOW2_AT_VIRTUAL_SIZE, 8, UINT64_C(8) << 29);
+	put(file, QCOW2_AT_L1_SIZE, 4, 8);
+	for (size_t i = 0; i < 6; i++)
+		put(file, l1 + 8 * i, 8, l2);
+	assert_int_equal(check_tables(file, &err), 0);
+	put(file, l1 + 48, 8, l2);
+	assert_int_equal(check_tables(file, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "more than once"));
+}
+
 /* QEMU's own judgement of what is written here. */
 static void qemu_img_finds_the_overlay_whole(void **state)
 {
@@ -289,6 +309,7 @@ int main(void)
 	    with_file(tables_of_impossible_size_are_refused),
 	    with_file(a_header_that_does_not_end_is_refused),
 	    with_file(data_behind_the_end_is_refused),
+	    with_file(tables_named_again_and_again_are_refused),
 	    cmocka_unit_test(qemu_img_finds_the_overlay_whole),
 	    cmocka_unit_test(an_overlay_of_an_impossible_size_is_not_made),
 	};
