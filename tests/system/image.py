@@ -22,7 +22,7 @@ from harness import BUILD, processes_with
 
 HOTDESK = BUILD / "bin/hotdesk"
 BOOT = 300
-ROOT_OFFSET = 135168 * 512
+ROOT_OFFSET = 135168 * 512  # build-steps puts the root partition there
 NONCE = "5ca1ab1e" * 4
 
 golden = None
@@ -328,6 +328,41 @@ def sigterm_later_leaves_nothing():
         raise Skip("whole builds are interrupted with --full alone")
     for moment in ("=== settings", "=== disk", "=== compress"):
         interrupted_leaves_nothing(moment[4:], moment, terminate)
+
+
+AS_BUILDER = """set -e
+for name in passwd group; do cp /etc/$name "$1/$name"; done
+echo "builder:x:64222:64222::$1:/bin/sh" >>"$1/passwd"
+echo "builder:x:64222:" >>"$1/group"
+echo "builder:700000:65536" >"$1/subuid"
+cp "$1/subuid" "$1/subgid"
+for name in passwd group subuid subgid; do mount --bind "$1/$name" "/etc/$name"; done
+chown 64222:64222 "$1"
+shift
+exec setpriv --reuid 64222 --regid 64222 --clear-groups "$@"
+"""
+
+
+@case
+def a_user_without_root_builds_with_user_namespaces():
+    """As an account that is there, with ids of its own, in a mount namespace alone."""
+    if os.environ.get("HOTDESK_FULL") != "1":
+        raise Skip("a whole build more, with --full alone")
+    if not all(os.stat(path).st_mode & 1 for path in (HOTDESK, *HOTDESK.parents)):
+        raise Skip("another user cannot enter the directory of the programs")
+    home = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-test-"))
+    try:
+        recipe = home / "small.recipe"
+        recipe.write_text("[image]\nrelease = bookworm\npackages = xterm\ndisk-size = 4G\n")
+        subprocess.run(["unshare", "--mount", "sh", "-c", AS_BUILDER, "sh", home, "env", f"HOME={home}", f"TMPDIR={home}", HOTDESK,
+                        "image", "build", "x", "--recipe", recipe, "--to", home / "out"], check=True, timeout=1200)
+        subprocess.run(["qemu-img", "convert", "-O", "raw", home / "out/disk.qcow2", home / "raw"], check=True)
+        stat = subprocess.run(["debugfs", "-R", "stat /usr/bin/su", f"{home}/raw?offset={ROOT_OFFSET}"], check=True, text=True,
+                              capture_output=True).stdout
+        assert "Mode:  04755" in stat and "User:     0   Group:     0" in stat, stat
+        assert sorted(path.name for path in (home / "out").iterdir()) == ["append", "build.log", "disk.qcow2", "initrd", "vmlinux"]
+    finally:
+        shutil.rmtree(home)
 
 
 @case
