@@ -20,17 +20,53 @@
 #include "tests/unit/broker_fakes.h"
 #include "tests/unit/broker_world.h"
 
+/* A pool without spares, and the first login in it. */
+static struct desktop *alice_in_pool(enum pool_kind kind, uint32_t max)
+{
+	make_pool(kind, max, 0);
+	log_in("alice");
+	return first_desktop();
+}
+
+/* Displays have slots in the order of their logins. */
+static struct fake_process *display(uint32_t slot)
+{
+	return fake_process(SPAWN_DISPLAY, slot);
+}
+
+static void viewer_leaves(uint32_t slot)
+{
+	fake_kill(SPAWN_DISPLAY, slot);
+}
+
+/* The guest shuts down, and the first display says its last word. */
+static void log_off(const struct desktop *desktop)
+{
+	fake_host_stopped(desktop->row.id, "guest-shutdown");
+	until(display(0)->closed);
+}
+
+static void restart_broker_and_wait(void)
+{
+	restart_broker();
+	until(first_desktop()->state == DESKTOP_READY);
+}
+
+static void assert_session_goes_on(const struct desktop *desktop, int64_t session)
+{
+	assert_int_equal(desktop->session.id, session);
+	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
+}
+
 static void a_login_gets_a_desktop_and_its_picture(void **state)
 {
-
 	(void)state;
-	make_pool(POOL_FLOATING, 2, 0);
-	log_in("alice");
+	alice_in_pool(POOL_FLOATING, 2);
 	assert_int_equal(count_desktops(), 1);
 	assert_string_equal(first_desktop()->row.owner, "alice");
 	assert_int_equal(first_desktop()->session.state, SESSION_ACTIVE);
 	assert_true(first_desktop()->session.uid >= 200000);
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_true(display(0)->source);
 	assert_int_equal(fake_process(SPAWN_SCREEN, first_desktop()->row.slot)->n_displays, 1);
 }
 
@@ -64,7 +100,7 @@ static void one_user_twice_at_once_shares_one_desktop(void **state)
 	assert_int_equal(count_desktops(), 1);
 	assert_int_equal(count_viewers(), 2);
 	assert_int_equal(first_desktop()->n_viewers, 2);
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->source && fake_process(SPAWN_DISPLAY, 1)->source);
+	assert_true(display(0)->source && display(1)->source);
 	close(streams[0]);
 	close(streams[1]);
 }
@@ -74,8 +110,7 @@ static void a_full_pool_refuses_the_next_user(void **state)
 	struct gate_result result;
 
 	(void)state;
-	make_pool(POOL_FLOATING, 1, 0);
-	log_in("alice");
+	alice_in_pool(POOL_FLOATING, 1);
 	assert_int_equal(answer_of(knock("bob"), &result), -1);
 	assert_non_null(strstr(result.reason, "1 of 1"));
 	assert_int_equal(count_desktops(), 1);
@@ -103,19 +138,16 @@ static void a_viewer_that_leaves_finds_its_desktop_again(void **state)
 	int64_t session;
 
 	(void)state;
-	make_pool(POOL_FLOATING, 2, 0);
-	log_in("alice");
-	desktop = first_desktop();
+	desktop = alice_in_pool(POOL_FLOATING, 2);
 	session = desktop->session.id;
-	fake_kill(SPAWN_DISPLAY, 0);
+	viewer_leaves(0);
 	until(desktop->session.state == SESSION_DISCONNECTED);
 	assert_int_equal(count_viewers(), 0);
 	assert_string_equal(fake_host_state(desktop->row.id), "ready");
 	log_in("alice");
 	assert_ptr_equal(first_desktop(), desktop);
-	assert_int_equal(desktop->session.id, session);
-	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_session_goes_on(desktop, session);
+	assert_true(display(0)->source);
 	/* What screen told when the viewer left. */
 	assert_int_equal(desktop->row.width, 1024);
 }
@@ -126,16 +158,14 @@ static void a_floating_desktop_that_dies_is_made_anew_under_its_viewer(void **st
 	int64_t session;
 
 	(void)state;
-	make_pool(POOL_FLOATING, 1, 0);
-	log_in("alice");
-	desktop = first_desktop();
+	desktop = alice_in_pool(POOL_FLOATING, 1);
 	session = desktop->session.id;
 	fake_host_stopped(desktop->row.id, "crash");
-	until(!fake_process(SPAWN_DISPLAY, 0)->source);
+	until(!display(0)->source);
 	until(desktop->state == DESKTOP_ABSENT);
-	until(desktop->state == DESKTOP_READY && fake_process(SPAWN_DISPLAY, 0)->source);
-	assert_int_equal(fake_process(SPAWN_DISPLAY, 0)->generation, 1);
-	assert_int_equal(first_desktop()->session.id, session);
+	until(desktop->state == DESKTOP_READY && display(0)->source);
+	assert_int_equal(display(0)->generation, 1);
+	assert_session_goes_on(first_desktop(), session);
 	assert_string_equal(desktop->row.owner, "alice");
 	assert_int_equal(count_desktops(), 1);
 	assert_int_equal(desktop->boot, 1); /* of the fresh clone */
@@ -146,12 +176,10 @@ static void a_dedicated_desktop_that_dies_is_started_again(void **state)
 	struct desktop *desktop;
 
 	(void)state;
-	make_pool(POOL_DEDICATED, 1, 0);
-	log_in("alice");
-	desktop = first_desktop();
+	desktop = alice_in_pool(POOL_DEDICATED, 1);
 	fake_host_stopped(desktop->row.id, "crash");
 	until(desktop->state == DESKTOP_READY && desktop->boot == 2);
-	until(fake_process(SPAWN_DISPLAY, 0)->source);
+	until(display(0)->source);
 	assert_int_equal(desktop->row.wanted, WANTED_RUNNING);
 }
 
@@ -166,16 +194,16 @@ static void three_failures_end_in_a_reason(void **state)
 	log_in("alice");
 	desktop = first_desktop();
 	memcpy(id, desktop->row.id, sizeof(id));
-	until(fake_process(SPAWN_DISPLAY, 0)->failed);
-	assert_non_null(strstr(fake_process(SPAWN_DISPLAY, 0)->detail, "The disk is full."));
+	until(display(0)->failed);
+	assert_non_null(strstr(display(0)->detail, "The disk is full."));
 	assert_true(desktop_is_failed(desktop));
 	until(desktop->state == DESKTOP_STOPPED);
 	/* Mended: the next login gets a fresh one in its place. */
 	fake_host_fail(NULL);
 	log_in("alice");
-	until(fake_process(SPAWN_DISPLAY, 1)->source);
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->closed);
-	fake_kill(SPAWN_DISPLAY, 0);
+	until(display(1)->source);
+	assert_true(display(0)->closed);
+	viewer_leaves(0);
 	until(count_desktops() == 1);
 	assert_string_not_equal(first_desktop()->row.id, id);
 	assert_int_equal(fake_host_desktops(), 1);
@@ -183,16 +211,13 @@ static void three_failures_end_in_a_reason(void **state)
 
 static void logging_off_removes_a_floating_desktop(void **state)
 {
-
 	(void)state;
-	make_pool(POOL_FLOATING, 1, 0);
-	log_in("alice");
-	fake_host_stopped(first_desktop()->row.id, "guest-shutdown");
-	until(fake_process(SPAWN_DISPLAY, 0)->closed);
-	assert_string_equal(fake_process(SPAWN_DISPLAY, 0)->title, "You have logged off");
+	alice_in_pool(POOL_FLOATING, 1);
+	log_off(first_desktop());
+	assert_string_equal(display(0)->title, "You have logged off");
 	until(fake_host_desktops() == 0);
 	/* The row goes with the last viewer. */
-	fake_kill(SPAWN_DISPLAY, 0);
+	viewer_leaves(0);
 	until(count_desktops() == 0);
 	assert_null(first_desktop());
 	assert_int_equal(count_viewers(), 0);
@@ -203,12 +228,9 @@ static void logging_off_keeps_a_dedicated_desktop(void **state)
 	struct desktop *desktop;
 
 	(void)state;
-	make_pool(POOL_DEDICATED, 1, 0);
-	log_in("alice");
-	desktop = first_desktop();
-	fake_host_stopped(desktop->row.id, "guest-shutdown");
-	until(fake_process(SPAWN_DISPLAY, 0)->closed);
-	fake_kill(SPAWN_DISPLAY, 0);
+	desktop = alice_in_pool(POOL_DEDICATED, 1);
+	log_off(desktop);
+	viewer_leaves(0);
 	settle();
 	assert_int_equal(desktop->session.id, 0);
 	assert_string_equal(fake_host_state(desktop->row.id), "stopped");
@@ -223,22 +245,18 @@ static void a_login_right_after_a_log_off_has_a_display_of_its_own(void **state)
 	struct desktop *desktop;
 
 	(void)state;
-	make_pool(POOL_DEDICATED, 1, 0);
-	log_in("alice");
-	desktop = first_desktop();
-	fake_host_stopped(desktop->row.id, "guest-shutdown");
-	until(fake_process(SPAWN_DISPLAY, 0)->closed);
+	desktop = alice_in_pool(POOL_DEDICATED, 1);
+	log_off(desktop);
 	/* The old viewer still shows its last word. */
 	log_in("alice");
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->alive);
-	until(fake_process(SPAWN_DISPLAY, 1)->source);
-	fake_kill(SPAWN_DISPLAY, 0);
+	assert_true(display(0)->alive);
+	until(display(1)->source);
+	viewer_leaves(0);
 	until(count_viewers() == 1);
 	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
-	restart_broker();
-	until(first_desktop()->state == DESKTOP_READY);
+	restart_broker_and_wait();
 	assert_int_equal(count_viewers(), 1);
-	assert_int_equal(fake_process(SPAWN_DISPLAY, 1)->generation, 1);
+	assert_int_equal(display(1)->generation, 1);
 }
 
 static void a_killed_broker_finds_everything_again(void **state)
@@ -247,34 +265,29 @@ static void a_killed_broker_finds_everything_again(void **state)
 	uint32_t slot;
 
 	(void)state;
-	make_pool(POOL_FLOATING, 2, 0);
-	log_in("alice");
+	alice_in_pool(POOL_FLOATING, 2);
 	session = first_desktop()->session.id;
 	slot = first_desktop()->row.slot;
-	restart_broker();
-	until(first_desktop()->state == DESKTOP_READY);
-	assert_int_equal(first_desktop()->session.id, session);
-	assert_int_equal(first_desktop()->session.state, SESSION_ACTIVE);
-	assert_int_equal(fake_process(SPAWN_DISPLAY, 0)->generation, 1);
+	restart_broker_and_wait();
+	assert_session_goes_on(first_desktop(), session);
+	assert_int_equal(display(0)->generation, 1);
 	assert_int_equal(fake_process(SPAWN_SCREEN, slot)->generation, 1);
 	assert_int_equal(fake_process(SPAWN_SCREEN, slot)->n_displays, 1);
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_true(display(0)->source);
 	/* And it watches again. */
-	fake_kill(SPAWN_DISPLAY, 0);
+	viewer_leaves(0);
 	until(first_desktop()->session.state == SESSION_DISCONNECTED);
 }
 
 static void what_ended_while_no_broker_ran_is_cleaned_up(void **state)
 {
-
 	(void)state;
-	make_pool(POOL_FLOATING, 2, 0);
-	log_in("alice");
+	alice_in_pool(POOL_FLOATING, 2);
 	log_in("bob");
 	broker_free(world.broker);
-	fake_kill(SPAWN_DISPLAY, 0);
+	viewer_leaves(0);
 	/* A stranger has the other's slot. */
-	memcpy(fake_process(SPAWN_DISPLAY, 1)->tag, "somebody-else", sizeof("somebody-else"));
+	memcpy(display(1)->tag, "somebody-else", sizeof("somebody-else"));
 	start_broker();
 	until(count_viewers() == 0);
 	until(fake_processes(SPAWN_DISPLAY) == 0);
@@ -289,16 +302,14 @@ static void a_remake_goes_on_after_a_restart(void **state)
 	int64_t session;
 
 	(void)state;
-	make_pool(POOL_FLOATING, 1, 0);
-	log_in("alice");
+	alice_in_pool(POOL_FLOATING, 1);
 	session = first_desktop()->session.id;
 	fake_host_stopped(first_desktop()->row.id, "crash");
 	assert_int_equal(first_desktop()->row.wanted, WANTED_ABSENT);
-	restart_broker();
-	until(first_desktop()->state == DESKTOP_READY);
+	restart_broker_and_wait();
 	assert_int_equal(first_desktop()->row.wanted, WANTED_RUNNING);
-	assert_int_equal(first_desktop()->session.id, session);
-	until(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_session_goes_on(first_desktop(), session);
+	until(display(0)->source);
 }
 
 static void a_screen_that_dies_is_replaced(void **state)
@@ -306,18 +317,16 @@ static void a_screen_that_dies_is_replaced(void **state)
 	uint32_t slot;
 
 	(void)state;
-	make_pool(POOL_FLOATING, 1, 0);
-	log_in("alice");
+	alice_in_pool(POOL_FLOATING, 1);
 	slot = first_desktop()->row.slot;
 	fake_kill(SPAWN_SCREEN, slot);
 	until(fake_process(SPAWN_SCREEN, slot)->generation == 2);
-	until(fake_process(SPAWN_SCREEN, slot)->n_displays == 1 && fake_process(SPAWN_DISPLAY, 0)->source);
-	assert_int_equal(fake_process(SPAWN_DISPLAY, 0)->generation, 1);
+	until(fake_process(SPAWN_SCREEN, slot)->n_displays == 1 && display(0)->source);
+	assert_int_equal(display(0)->generation, 1);
 }
 
 static void spares_are_kept_and_remade_below_max(void **state)
 {
-
 	(void)state;
 	make_pool(POOL_FLOATING, 2, 1);
 	assert_int_equal(count_desktops(), 1);
@@ -330,25 +339,22 @@ static void spares_are_kept_and_remade_below_max(void **state)
 	settle();
 	assert_int_equal(count_desktops(), 2);
 	/* A log-off makes room for a spare again. */
-	fake_host_stopped(first_desktop()->row.id, "guest-shutdown");
-	until(fake_process(SPAWN_DISPLAY, 0)->closed);
-	fake_kill(SPAWN_DISPLAY, 0);
+	log_off(first_desktop());
+	viewer_leaves(0);
 	until(first_desktop() && strcmp(first_desktop()->row.owner, "bob") == 0 && first_desktop()->next &&
 	      first_desktop()->next->row.owner[0] == '\0' && !first_desktop()->next->next);
 }
 
 static void a_host_that_comes_back_changes_nothing(void **state)
 {
-
 	(void)state;
-	make_pool(POOL_FLOATING, 1, 0);
-	log_in("alice");
+	alice_in_pool(POOL_FLOATING, 1);
 	fake_host_leave();
 	settle();
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_true(display(0)->source);
 	fake_host_return();
 	settle();
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->source);
+	assert_true(display(0)->source);
 	assert_int_equal(fake_process(SPAWN_SCREEN, first_desktop()->row.slot)->n_displays, 1);
 	assert_int_equal(first_desktop()->boot, 1);
 }
@@ -367,26 +373,25 @@ static void commands_wait_for_their_end(void **state)
 	bool done = false;
 
 	(void)state;
-	make_pool(POOL_DEDICATED, 2, 0);
-	log_in("alice");
+	alice_in_pool(POOL_DEDICATED, 2);
 	memcpy(id, first_desktop()->row.id, sizeof(id));
 	assert_int_equal(broker_desktop_stop(world.broker, "nobody", false, command_done, &done, &err), -ENOENT);
 	assert_int_equal(broker_desktop_stop(world.broker, id, false, command_done, &done, &err), 0);
 	assert_false(done);
 	until(done);
 	assert_string_equal(fake_host_state(id), "stopped");
-	assert_true(fake_process(SPAWN_DISPLAY, 0)->closed);
-	fake_kill(SPAWN_DISPLAY, 0);
+	assert_true(display(0)->closed);
+	viewer_leaves(0);
 	settle();
 	log_in("alice");
 	done = false;
 	assert_int_equal(
 	    broker_session_kill(world.broker, first_desktop()->session.id, "Bye.", command_done, &done, &err), 0);
-	until(done && fake_process(SPAWN_DISPLAY, 0)->closed);
-	assert_string_equal(fake_process(SPAWN_DISPLAY, 0)->detail, "Bye.");
+	until(done && display(0)->closed);
+	assert_string_equal(display(0)->detail, "Bye.");
 	done = false;
 	assert_int_equal(broker_desktop_delete(world.broker, id, command_done, &done, &err), 0);
-	fake_kill(SPAWN_DISPLAY, 0);
+	viewer_leaves(0);
 	until(done);
 	assert_int_equal(count_desktops(), 0);
 	assert_int_equal(fake_host_desktops(), 0);
@@ -400,9 +405,8 @@ static void one_that_is_removed_while_it_is_made_again_leaves_nothing(void **sta
 	bool done = false;
 
 	(void)state;
-	make_pool(POOL_FLOATING, 1, 0);
-	log_in("alice");
-	fake_kill(SPAWN_DISPLAY, 0);
+	alice_in_pool(POOL_FLOATING, 1);
+	viewer_leaves(0);
 	settle();
 	memcpy(id, first_desktop()->row.id, sizeof(id));
 	fake_host_stopped(id, "crash");
