@@ -387,7 +387,7 @@ static int serve(struct connection *connection)
 	_cleanup_close_ int stream = -1;
 	int r;
 
-	set_deadline(connection, connection->settings->handshake_seconds);
+	connection->deadline = connection->settings->deadline;
 	r = shake(connection, HANDSHAKE_START_TLS);
 	if (r == 0)
 		r = start_tls(connection);

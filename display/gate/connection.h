@@ -13,7 +13,8 @@ struct connection_settings {
 	int socket;            /* the viewer's; the 12 bytes of version are sent */
 	int chain_fd, key_fd;  /* memfds of PEM */
 	const char *broker;    /* path of gate.sock */
-	int handshake_seconds; /* for each of: RFB up to TLS; TLS */
+	long long deadline;    /* ms, CLOCK_MONOTONIC: RFB and TLS up to the credentials; begun when it was accepted */
+	int handshake_seconds; /* for the viewer to take the result */
 	int typing_seconds;    /* for name and password */
 	char peer[GATE_PEER_MAX];
 };

@@ -104,11 +104,13 @@ static void __attribute__((noreturn))
 connection_exec(const struct listener *listener, const struct waiting_socket *socket)
 {
 	const int given[] = {socket->fd, listener->chain_fd, listener->key_fd};
-	char handshake[24], typing[24], broker[PATH_MAX];
+	char deadline[24], handshake[24], typing[24], broker[PATH_MAX];
 	char *const argv[] = {"hotdesk-gate",
 			      "--connection",
 			      "--broker",
 			      broker,
+			      "--deadline",
+			      deadline,
 			      "--handshake-timeout",
 			      handshake,
 			      "--typing-timeout",
@@ -121,6 +123,7 @@ connection_exec(const struct listener *listener, const struct waiting_socket *so
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	snprintf(deadline, sizeof(deadline), "%lld", socket->deadline);
 	snprintf(handshake, sizeof(handshake), "%lld",
 		 (long long)conf_number(listener->conf, CONF_GATE_HANDSHAKE_SECONDS));
 	snprintf(typing, sizeof(typing), "%lld", (long long)conf_number(listener->conf, CONF_GATE_TYPING_SECONDS));

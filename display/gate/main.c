@@ -13,7 +13,14 @@
 
 #define EXIT_USAGE 2
 
-enum { OPTION_CONFIG = 'c', OPTION_BROKER = 'b', OPTION_HANDSHAKE = 's', OPTION_TYPING = 't', OPTION_PEER = 'p' };
+enum {
+	OPTION_CONFIG = 'c',
+	OPTION_BROKER = 'b',
+	OPTION_DEADLINE = 'd',
+	OPTION_HANDSHAKE = 's',
+	OPTION_TYPING = 't',
+	OPTION_PEER = 'p',
+};
 
 struct options {
 	const char *config;
@@ -34,6 +41,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 	const struct option known[] = {{"config", required_argument, NULL, OPTION_CONFIG},
 				       {"connection", no_argument, &options->is_connection, 1},
 				       {"broker", required_argument, NULL, OPTION_BROKER},
+				       {"deadline", required_argument, NULL, OPTION_DEADLINE},
 				       {"handshake-timeout", required_argument, NULL, OPTION_HANDSHAKE},
 				       {"typing-timeout", required_argument, NULL, OPTION_TYPING},
 				       {"peer", required_argument, NULL, OPTION_PEER},
@@ -51,6 +59,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 			break;
 		case OPTION_BROKER:
 			options->connection.broker = optarg;
+			break;
+		case OPTION_DEADLINE:
+			options->connection.deadline = strtoll(optarg, NULL, 10);
 			break;
 		case OPTION_HANDSHAKE:
 			options->connection.handshake_seconds = (int)strtol(optarg, NULL, 10);

@@ -201,6 +201,22 @@ def half_a_message_and_silence_is_closed():
 
 
 @case
+def a_late_first_byte_does_not_begin_the_deadline_anew():
+    with gate(handshake_timeout="6s") as served:
+        early = served.door()
+        early.read(12)
+        time.sleep(3)  # what the deadline counts is time itself; who is closed first decides
+        late = served.door()
+        late.write(b"R")
+        time.sleep(1)
+        early.write(b"R")
+        assert early.ended(), "closed for its silence"
+        assert not late.ended(0.2), "the one that came earlier goes earlier"
+        assert late.ended()
+        served.good()
+
+
+@case
 def person_may_type_longer_than_the_handshake_takes():
     with gate(handshake_timeout="1s", typing_timeout="60s") as served:
         door = served.door().secure(served.ca)
