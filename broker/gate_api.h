@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 #define GATE_API_VERSION 1
-#define GATE_NAME_MAX 256   /* bytes with the NUL */
-#define GATE_PEER_MAX 80    /* "ADDRESS PORT" with the NUL */
-#define GATE_REASON_MAX 256 /* UTF-8 with the NUL */
+#define GATE_START_SECONDS 30 /* a gate_result comes at most this long after the time that [auth] timeout gives */
+#define GATE_NAME_MAX 256     /* bytes with the NUL */
+#define GATE_PEER_MAX 80      /* "ADDRESS PORT" with the NUL */
+#define GATE_REASON_MAX 256   /* UTF-8 with the NUL */
 
 struct gate_login {
 	uint32_t version;

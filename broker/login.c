@@ -19,7 +19,7 @@
 
 #define LOGINS_MAX 512
 #define REQUEST_USEC (10 * UINT64_C(1000000)) /* until the gate has sent what the person typed */
-#define START_USEC (30 * UINT64_C(1000000))   /* for the display, beside the time of authentication */
+#define START_USEC (GATE_START_SECONDS * UINT64_C(1000000))
 
 struct login {
 	struct login *next;

@@ -21,7 +21,6 @@
 #include <sys/socket.h>
 
 #define BROKER_CONNECT_MSEC 5000
-#define BROKER_ANSWER_MSEC 90000
 #define PEM_MAX (1u << 20)
 #define LINGER_MSEC 2000
 
@@ -286,7 +285,7 @@ static int broker_wait(struct connection *connection)
 	int n;
 
 	do
-		n = poll(fds, 2, BROKER_ANSWER_MSEC);
+		n = poll(fds, 2, connection->settings->answer_seconds * 1000);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n < 0 ? -errno : -ETIMEDOUT;

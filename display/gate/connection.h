@@ -16,6 +16,7 @@ struct connection_settings {
 	long long deadline;    /* ms, CLOCK_MONOTONIC: RFB and TLS up to the credentials; begun when it was accepted */
 	int handshake_seconds; /* for the viewer to take the result */
 	int typing_seconds;    /* for name and password */
+	int answer_seconds;    /* for the broker, which has a limit of its own and a reason for the viewer */
 	char peer[GATE_PEER_MAX];
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "display/gate/listener.h"
 
+#include "broker/gate_api.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -24,6 +25,7 @@
 
 #define ACCEPTS_AT_ONCE 64
 #define FIRST_FD 3
+#define ANSWER_MARGIN_SECONDS 15 /* for the broker's own refusal of a login that took too long to come first */
 
 /* What a listener gives itself over exec: its sockets keep their numbers. */
 struct listener_state {
@@ -104,7 +106,7 @@ static void __attribute__((noreturn))
 connection_exec(const struct listener *listener, const struct waiting_socket *socket)
 {
 	const int given[] = {socket->fd, listener->chain_fd, listener->key_fd};
-	char deadline[24], handshake[24], typing[24], broker[PATH_MAX];
+	char deadline[24], handshake[24], typing[24], answer[24], broker[PATH_MAX];
 	char *const argv[] = {"hotdesk-gate",
 			      "--connection",
 			      "--broker",
@@ -115,6 +117,8 @@ connection_exec(const struct listener *listener, const struct waiting_socket *so
 			      handshake,
 			      "--typing-timeout",
 			      typing,
+			      "--answer-timeout",
+			      answer,
 			      "--peer",
 			      (char *)(uintptr_t)socket->peer,
 			      NULL};
@@ -127,6 +131,9 @@ connection_exec(const struct listener *listener, const struct waiting_socket *so
 	snprintf(handshake, sizeof(handshake), "%lld",
 		 (long long)conf_number(listener->conf, CONF_GATE_HANDSHAKE_SECONDS));
 	snprintf(typing, sizeof(typing), "%lld", (long long)conf_number(listener->conf, CONF_GATE_TYPING_SECONDS));
+	snprintf(answer, sizeof(answer), "%lld",
+		 (long long)conf_number(listener->conf, CONF_AUTH_TIMEOUT) + GATE_START_SECONDS +
+		     ANSWER_MARGIN_SECONDS);
 	if (fs_path(broker, sizeof(broker), "%s/broker/gate.sock", conf_string(listener->conf, CONF_RUNTIME_DIR)) < 0)
 		_exit(127);
 	for (size_t i = 0; i < 3; i++)

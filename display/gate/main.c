@@ -14,6 +14,7 @@
 #define EXIT_USAGE 2
 
 enum {
+	OPTION_ANSWER = 'a',
 	OPTION_CONFIG = 'c',
 	OPTION_BROKER = 'b',
 	OPTION_DEADLINE = 'd',
@@ -44,6 +45,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 				       {"deadline", required_argument, NULL, OPTION_DEADLINE},
 				       {"handshake-timeout", required_argument, NULL, OPTION_HANDSHAKE},
 				       {"typing-timeout", required_argument, NULL, OPTION_TYPING},
+				       {"answer-timeout", required_argument, NULL, OPTION_ANSWER},
 				       {"peer", required_argument, NULL, OPTION_PEER},
 				       {"help", no_argument, NULL, 'h'},
 				       {"version", no_argument, NULL, 'v'},
@@ -68,6 +70,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 			break;
 		case OPTION_TYPING:
 			options->connection.typing_seconds = (int)strtol(optarg, NULL, 10);
+			break;
+		case OPTION_ANSWER:
+			options->connection.answer_seconds = (int)strtol(optarg, NULL, 10);
 			break;
 		case OPTION_PEER:
 			snprintf(options->connection.peer, sizeof(options->connection.peer), "%s", optarg);

@@ -56,10 +56,10 @@ class Gate:
     def _others_may_run():
         return all(os.stat(path).st_mode & 1 for path in [BIN / "hotdesk-gate", *(BIN / "x").parents])
 
-    def write_conf(self, **keys):
+    def write_conf(self, sections="", **keys):
         keys = {"listen": "127.0.0.1:0", **{key.replace("_", "-"): value for key, value in keys.items()}}
         self.conf.write_text(f"[paths]\nruntime-dir = {self.directory}/run\nstate-dir = {self.directory}/state\n[gate]\n"
-                             + "".join(f"{key} = {value}\n" for key, value in keys.items()))
+                             + "".join(f"{key} = {value}\n" for key, value in keys.items()) + sections)
 
     def start(self):
         ready = self.log.read_text(errors="replace").count("ready on") if self.log.exists() else 0

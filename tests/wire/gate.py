@@ -3,6 +3,7 @@
 """A real hotdesk-gate in front of a fake broker: who gets in, who is told why not, and what cannot hurt it."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import random
@@ -10,6 +11,7 @@ import select
 import socket
 import ssl
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
 from case import case, eventually, main
 from gate_alone import NAME, PASSWORD, copy_both_ways, gate, refusal_of
-from harness import status_of
+from harness import BIN, status_of
 
 
 def tls(low, high=None):
@@ -369,6 +371,49 @@ def broker_that_is_away_or_dies():
         assert outcome == ["in"], "the login waited for the broker"
         served.broker.stream()
         served.good()
+
+
+def connection_alone(served, *options):
+    """A connection's process as the listener executes it, with other options; the viewer's door to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        door = rfb.Door(listening.getsockname()[1], timeout=20)
+        sock = listening.accept()[0]
+    sock.sendall(rfb.VERSION)
+    files = [sock, *(open(served.state / name, "rb") for name in ("cert.pem", "key.pem"))]
+    high = [fcntl.fcntl(file.fileno(), fcntl.F_DUPFD, 20) for file in files]
+    process = subprocess.Popen(
+        ["bash", "-c", 'exec "$0" "$@" 3<&%d 4<&%d 5<&%d' % tuple(high), BIN / "hotdesk-gate", "--connection",
+         "--broker", served.broker.path, "--deadline", str(int((time.monotonic() + 60) * 1000)),
+         "--handshake-timeout", "10", "--typing-timeout", "60", "--peer", "::1 1", *options], pass_fds=high)
+    for each in high:
+        os.close(each)
+    for file in files:
+        file.close()
+    return process, door
+
+
+@case
+def broker_that_thinks_longer_than_it_may():
+    with gate() as served:
+        silence = threading.Event()
+        served.broker.answers["slow"] = lambda connection, _password: silence.wait(60)
+        process, door = connection_alone(served, "--answer-timeout", "1")
+        door.secure(served.ca)
+        door.credentials("slow", "x")
+        assert "in time" in refusal_of(door.result)
+        silence.set()
+        assert process.wait(30) == 1
+        served.good()
+
+
+@case
+def gate_waits_for_slow_authentication_as_long_as_the_broker():
+    for seconds in (1, 600):
+        with gate(sections=f"[auth]\ntimeout = {seconds}s\n") as served:
+            viewer, _ = served.session()
+            line = pathlib.Path(f"/proc/{served.connections()[0]}/cmdline").read_text().split("\0")
+            assert int(line[line.index("--answer-timeout") + 1]) > seconds + 30, line
+            viewer.close()
 
 
 @case
