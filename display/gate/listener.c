@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 
 #define ACCEPTS_AT_ONCE 64
+#define PAUSE_MSEC 200 /* of accepting, where the machine has no more files or memory */
+#define SELDOM_MSEC 1000
 #define FIRST_FD 3
 #define ANSWER_MARGIN_SECONDS 15 /* for the broker's own refusal of a login that took too long to come first */
 
@@ -32,6 +34,12 @@ struct listener_state {
 	char spec[1024]; /* of [gate] listen */
 	size_t n_listen, n_processes;
 	int listen[LISTEN_MAX];
+};
+
+/* A line that a flood may cause: a flood must not flood the log as well. */
+struct seldom {
+	unsigned long times; /* since the last such line */
+	long long logged;
 };
 
 struct listener {
@@ -43,13 +51,25 @@ struct listener {
 	int chain_fd, key_fd;
 	struct waiting waiting;
 	struct pollfd *polls;
-	unsigned long refused; /* since the last line about it */
-	long long refused_logged;
+	long long paused; /* until then nothing is accepted (ms, CLOCK_MONOTONIC) */
+	struct seldom refused, full, unstarted;
 };
 
 static long long now_msec(void)
 {
 	return (long long)(clock_usec() / 1000);
+}
+
+/* 0: the line is not due; otherwise how often its cause came since the last. */
+static unsigned long seldom_due(struct seldom *seldom)
+{
+	long long now = now_msec();
+	unsigned long times = ++seldom->times;
+
+	if (now - seldom->logged < SELDOM_MSEC)
+		return 0;
+	*seldom = (struct seldom){.logged = now};
+	return times;
 }
 
 static int text_to_memfd(const char *name, const char *text)
@@ -145,6 +165,15 @@ connection_exec(const struct listener *listener, const struct waiting_socket *so
 	_exit(127);
 }
 
+static void log_unstarted(struct listener *listener, int error)
+{
+	unsigned long times = seldom_due(&listener->unstarted);
+
+	if (times > 0)
+		log_error("cannot make a process for a connection: %s (%lu since the last such line)", strerror(error),
+			  times);
+}
+
 static void start_connection(struct listener *listener, size_t index)
 {
 	struct waiting_socket socket = waiting_take(&listener->waiting, index);
@@ -159,22 +188,17 @@ static void start_connection(struct listener *listener, size_t index)
 		if (pid > 0)
 			waiting_process_started(&listener->waiting, pid, socket.key);
 		else
-			log_error("cannot make a process for a connection: %s", strerror(errno));
+			log_unstarted(listener, errno);
 	}
 	close(socket.fd);
 }
 
-/* A flood must not flood the log as well. */
 static void log_refusal(struct listener *listener, const char *reason, const char *peer)
 {
-	long long now = now_msec();
+	unsigned long times = seldom_due(&listener->refused);
 
-	listener->refused++;
-	if (now - listener->refused_logged < 1000)
-		return;
-	log_warning("%s: refused: %s (%lu since the last such line)", peer, reason, listener->refused);
-	listener->refused = 0;
-	listener->refused_logged = now;
+	if (times > 0)
+		log_warning("%s: refused: %s (%lu since the last such line)", peer, reason, times);
 }
 
 static void take_connection(struct listener *listener, int fd, const struct sockaddr_storage *address)
@@ -197,6 +221,22 @@ static void take_connection(struct listener *listener, int fd, const struct sock
 	waiting_add(&listener->waiting, &socket, random);
 }
 
+/*
+ * accept4 failed for want of a file or memory. The connection stays ready, so that polling for it would not wait: one
+ * that has said nothing makes room, or nothing is accepted for a moment.
+ */
+static void make_room(struct listener *listener, int error)
+{
+	unsigned long times = seldom_due(&listener->full);
+
+	if (times > 0)
+		log_error("cannot accept connections: %s (%lu since the last such line)", strerror(error), times);
+	if (listener->waiting.n_sockets > 0)
+		close(waiting_take(&listener->waiting, 0).fd);
+	else
+		listener->paused = now_msec() + PAUSE_MSEC;
+}
+
 static void accept_some(struct listener *listener, int listen_fd)
 {
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
@@ -204,8 +244,8 @@ static void accept_some(struct listener *listener, int listen_fd)
 		socklen_t size = sizeof(address);
 		int fd = accept4(listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && listener->waiting.n_sockets > 0)
-			close(waiting_take(&listener->waiting, 0).fd);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+			make_room(listener, errno);
 		if (fd < 0)
 			return;
 		take_connection(listener, fd, &address);
@@ -227,11 +267,12 @@ static void reap(struct listener *listener)
 /* Fills polls: signals, the listening sockets, the waiting ones. Returns their number. */
 static size_t fill_polls(struct listener *listener)
 {
+	short accepting = now_msec() < listener->paused ? 0 : POLLIN;
 	size_t n = 0;
 
 	listener->polls[n++] = (struct pollfd){.fd = listener->signals, .events = POLLIN};
 	for (size_t i = 0; i < listener->n_listen; i++)
-		listener->polls[n++] = (struct pollfd){.fd = listener->listen[i], .events = POLLIN};
+		listener->polls[n++] = (struct pollfd){.fd = listener->listen[i], .events = accepting};
 	for (size_t i = 0; i < listener->waiting.n_sockets; i++)
 		listener->polls[n++] = (struct pollfd){.fd = listener->waiting.sockets[i].fd, .events = POLLIN};
 	return n;
@@ -250,12 +291,22 @@ static int read_signal(struct listener *listener)
 	return 0;
 }
 
+/* How long nothing needs to be done if nothing happens. */
+static int turn_timeout(const struct listener *listener)
+{
+	long long left = listener->paused - now_msec();
+
+	if (left > 0)
+		return (int)left;
+	return listener->waiting.n_sockets > 0 ? 500 : -1;
+}
+
 static int listener_turn(struct listener *listener)
 {
 	size_t first = 1 + listener->n_listen, n = fill_polls(listener);
-	int timeout = listener->waiting.n_sockets > 0 ? 500 : -1, signal = 0;
+	int signal = 0;
 
-	if (poll(listener->polls, n, timeout) < 0)
+	if (poll(listener->polls, n, turn_timeout(listener)) < 0)
 		return 0;
 	/* From the end: taking one moves the last into its place. */
 	for (size_t i = n; i-- > first;)

@@ -61,11 +61,18 @@ class Gate:
         self.conf.write_text(f"[paths]\nruntime-dir = {self.directory}/run\nstate-dir = {self.directory}/state\n[gate]\n"
                              + "".join(f"{key} = {value}\n" for key, value in keys.items()) + sections)
 
+    def _as_its_user(self):
+        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] if self.uid else []
+
+    def limit(self, resource, value):
+        """Changes a soft limit of the running listener, as its own user may."""
+        subprocess.run([*self._as_its_user(), "prlimit", "--pid", str(self.process.pid), f"--{resource}={value}:"],
+                       check=True)
+
     def start(self):
         ready = self.log.read_text(errors="replace").count("ready on") if self.log.exists() else 0
-        wrapper = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] if self.uid else []
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*wrapper, BIN / "hotdesk-gate", "--config", self.conf], stdout=log,
+            self.process = subprocess.Popen([*self._as_its_user(), BIN / "hotdesk-gate", "--config", self.conf], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)
         eventually(lambda: self.said("ready on", ready + 1) or self.process.poll() is not None, "hotdesk-gate is ready")
         if self.process.poll() is None:

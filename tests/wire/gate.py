@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
-from case import case, eventually, main
+from case import Skip, case, eventually, main
 from gate_alone import NAME, PASSWORD, copy_both_ways, gate, refusal_of
 from harness import BIN, status_of
 
@@ -264,6 +264,40 @@ def caps_per_address_and_in_all():
         for each in (waiting, *other):
             each.close()
         eventually(lambda: not served.connections(), "the processes end")
+        served.good()
+
+
+@case
+def want_of_files_neither_spins_nor_ends_the_gate():
+    with gate() as served:
+        pid = served.process.pid
+        served.limit("nofile", len(os.listdir(f"/proc/{pid}/fd")))
+        door = served.door()
+        eventually(lambda: served.said("cannot accept connections"), "the want is logged")
+        ticks = cpu_ticks(pid)
+        time.sleep(1)
+        assert cpu_ticks(pid) - ticks < os.sysconf("SC_CLK_TCK") // 2, "the listener spins"
+        lines = served.log.read_text().count("cannot accept connections")
+        assert lines < 10, f"{lines} lines in the log"
+        served.limit("nofile", 1024)
+        assert door.read(12) == rfb.VERSION, "who waited is served"
+        served.good()
+
+
+@case
+def want_of_processes_does_not_flood_the_log():
+    with gate() as served:
+        if not served.uid:
+            raise Skip("the gate has no uid of its own")
+        begin = time.monotonic()
+        served.limit("nproc", 0)
+        for _ in range(60):
+            door = served.door()
+            door.write(b"R")
+            assert door.ended()
+        lines = served.log.read_text().count("cannot make a process")
+        served.limit("nproc", 1024)
+        assert 1 <= lines <= 2 + time.monotonic() - begin, f"{lines} lines in the log"
         served.good()
 
 
