@@ -35,9 +35,16 @@ static bool is_root(void)
 	return geteuid() == 0;
 }
 
+/* Its X server is not ours to attach to (hotdesk-xorg.service stays away from it as well). */
+static bool has_display_manager(void)
+{
+	return access("/etc/systemd/system/display-manager.service", F_OK) == 0;
+}
+
 static bool can_sign_in(void)
 {
-	return is_root() && has_systemd() && is_installed("useradd") && is_installed("Xorg") &&
+	return is_root() && has_systemd() && !has_display_manager() && is_installed("useradd") &&
+	       is_installed("Xorg") &&
 	       (access("/usr/lib/systemd/system/hotdesk-session@.service", R_OK) == 0 ||
 		access("/lib/systemd/system/hotdesk-session@.service", R_OK) == 0);
 }

@@ -6,11 +6,16 @@
 #include "guest-agent/root_socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LOCKER_RETRY_MS 1000
 
 static int start(char *const *argv, pid_t *ret)
 {
@@ -27,23 +32,61 @@ static int start(char *const *argv, pid_t *ret)
 	return -r;
 }
 
-/* Until the program ends; SIGTERM and SIGINT are passed on. */
-static int wait_for(pid_t pid, const sigset_t *signals)
-{
-	int status, number;
+struct lock {
+	const char *socket_path;
+	pid_t pid;   /* of the program */
+	int root_fd; /* the screen counts as locked while it is open; -1: nobody is there to be told */
+	int signals_fd;
+};
 
-	while (waitpid(pid, &status, WNOHANG) == 0)
-		if (sigwait(signals, &number) == 0 && number != SIGCHLD)
-			kill(pid, SIGTERM);
+static void tell(struct lock *lock)
+{
+	lock->root_fd = root_connect(lock->socket_path);
+	if (lock->root_fd >= 0 && root_say(lock->root_fd, "locked") == 0)
+		return;
+	closep(&lock->root_fd);
+	lock->root_fd = -1;
+}
+
+/* The root part says nothing: what can be read is the end of the connection, since it restarts. */
+static void look_at_root(struct lock *lock)
+{
+	char byte;
+	ssize_t n;
+
+	if (lock->root_fd < 0) {
+		tell(lock);
+		return;
+	}
+	n = recv(lock->root_fd, &byte, 1, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		closep(&lock->root_fd);
+		lock->root_fd = -1;
+	}
+}
+
+/* Until the program ends; SIGTERM and SIGINT are passed on. */
+static int wait_for(struct lock *lock)
+{
+	int status;
+
+	while (waitpid(lock->pid, &status, WNOHANG) == 0) {
+		struct pollfd fds[] = {{.fd = lock->signals_fd, .events = POLLIN},
+				       {.fd = lock->root_fd, .events = POLLIN}};
+		struct signalfd_siginfo info;
+
+		if (poll(fds, 2, lock->root_fd < 0 ? LOCKER_RETRY_MS : -1) >= 0)
+			look_at_root(lock);
+		if (read(lock->signals_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD)
+			kill(lock->pid, SIGTERM);
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int locker_run(const char *socket_path, char *const *argv)
+static int signals_open(void)
 {
-	_cleanup_close_ int fd = root_connect(socket_path);
 	sigset_t signals;
-	pid_t pid;
-	int r;
+	int fd;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -51,13 +94,25 @@ int locker_run(const char *socket_path, char *const *argv)
 	sigaddset(&signals, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
-	r = start(argv, &pid);
+	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int locker_run(const char *socket_path, char *const *argv)
+{
+	struct lock lock = {.socket_path = socket_path, .root_fd = -1, .signals_fd = signals_open()};
+	int r = lock.signals_fd < 0 ? lock.signals_fd : start(argv, &lock.pid);
+
 	if (r < 0) {
 		log_error("%s cannot be started: %s", argv[0], strerror(-r));
-		return r;
+	} else {
+		tell(&lock);
+		/* The screen is locked all the same where nobody can be told. */
+		if (lock.root_fd < 0)
+			log_warning("the host does not hear that the screen is locked");
+		r = wait_for(&lock);
 	}
-	/* The screen is locked all the same where nobody can be told. */
-	if (fd < 0 || root_say(fd, "locked") < 0)
-		log_warning("the host does not hear that the screen is locked");
-	return wait_for(pid, &signals);
+	closep(&lock.root_fd);
+	closep(&lock.signals_fd);
+	return r;
 }

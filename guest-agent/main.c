@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define STATE_PATH "/run/hotdesk-agent/session"
+#define REASON_PATH "/run/hotdesk-agent/reason"
 #define X_SOCKET_PATH "/tmp/.X11-unix/X0"
 
 enum mode { MODE_ROOT = 'r', MODE_SESSION = 's', MODE_LOCKER = 'l', MODE_PREPARE = 'u' };
@@ -91,8 +92,10 @@ static int parse_options(int argc, char **argv, struct options *ret)
 static int run_root(struct loop *loop, const struct options *options)
 {
 	_cleanup_(root_part_freep) struct root_part *part = NULL;
-	struct root_paths paths = {
-	    .port = options->port, .socket = options->socket, .state = STATE_PATH, .x = X_SOCKET_PATH};
+	struct root_paths paths = {.port = options->port,
+				   .socket = options->socket,
+				   .x = X_SOCKET_PATH,
+				   .signin = {.state = STATE_PATH, .reason = REASON_PATH}};
 	struct abilities abilities;
 	int r;
 

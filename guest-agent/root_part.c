@@ -2,20 +2,16 @@
 #include "guest-agent/root_part.h"
 
 #include "common/cleanup.h"
-#include "common/fs.h"
 #include "common/log.h"
 #include "guest-agent/job.h"
 #include "guest-agent/link.h"
 #include "guest-agent/session.h"
 #include "guest-agent/settings.h"
-#include "guest-agent/signin.h"
+#include "guest-agent/x_watch.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#define X_LOOK_MS 500
 #define REQUESTS_MAX 8
 #define REQUEST_SECONDS 60
 
@@ -33,7 +29,7 @@ struct root_part {
 	struct host_link *host;
 	struct sessions *sessions;
 	struct signin *signin; /* NULL: this guest signs nobody in */
-	struct watch *x_look;
+	struct x_watch *x;
 	bool ready;
 	struct pending pending[REQUESTS_MAX];
 };
@@ -53,22 +49,10 @@ static void set_ready(struct root_part *part, bool ready)
 		link_ready(part->host);
 }
 
-static bool x_answers(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	return fd >= 0 && fs_path(address.sun_path, sizeof(address.sun_path), "%s", path) == 0 &&
-	       connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
-}
-
 /* Somebody can be signed in once X is there. */
-static void on_x_look(uint32_t events, void *userdata)
+static void on_x(bool there, void *userdata)
 {
-	struct root_part *part = userdata;
-
-	(void)events;
-	set_ready(part, x_answers(part->paths->x));
+	set_ready(userdata, there);
 }
 
 static void on_sessions(void *userdata)
@@ -161,7 +145,7 @@ static void on_sign_in(struct root_part *part, const struct message *request)
 
 static void on_log_off(struct root_part *part, const struct message *request)
 {
-	run(part, request->id, (const char *const[]){"systemctl", "stop", "hotdesk-session@*.service", NULL});
+	signin_log_off(part->signin, request->id);
 }
 
 static void on_lock(struct root_part *part, const struct message *request)
@@ -237,9 +221,9 @@ static int root_part_start(struct root_part *part)
 	int r = sessions_new(part->loop, part->paths->socket, on_sessions, part, &part->sessions);
 
 	if (r == 0 && signs_in)
-		r = signin_new(part->loop, part->paths->state, &signin_ops, part, &part->signin);
+		r = signin_new(part->loop, &part->paths->signin, &signin_ops, part, &part->signin);
 	if (r == 0 && signs_in)
-		r = loop_every(part->loop, X_LOOK_MS, on_x_look, part, &part->x_look);
+		r = x_watch_new(part->loop, part->paths->x, on_x, part, &part->x);
 	return r < 0 ? r : link_new(part->loop, part->paths->port, &link_ops, part, &part->host);
 }
 
@@ -295,7 +279,7 @@ void root_part_free(struct root_part *part)
 		return;
 	for (size_t i = 0; i < REQUESTS_MAX; i++)
 		job_free(part->pending[i].job);
-	watch_free(part->x_look);
+	x_watch_free(part->x);
 	signin_free(part->signin);
 	sessions_free(part->sessions);
 	link_free(part->host);

@@ -5,14 +5,15 @@
 
 #include "guest-agent/abilities.h"
 #include "guest-agent/loop.h"
+#include "guest-agent/signin.h"
 
 struct root_part;
 
 struct root_paths {
 	const char *port;   /* the device; NULL: found by its name */
 	const char *socket; /* of the session parts */
-	const char *state;  /* the file that names the session */
 	const char *x;      /* the X server's socket */
+	struct signin_paths signin;
 };
 
 /* paths are kept, not copied. 0 or -errno. */

@@ -11,17 +11,34 @@
 #include <string.h>
 
 #define PREPARE_SECONDS 60
-#define ASK_SECONDS 30
+#define STOP_SECONDS 60
 #define UNIT_SIZE (sizeof("hotdesk-session@.service") + ACCOUNT_NAME_MAX)
+
+/*
+ * Lasts as long as the unit, which it never starts, and prints then what systemd is at. Whatever systemctl says when it
+ * cannot ask (systemd is being replaced) is not the end.
+ */
+static const char watch_unit[] = "while :; do case $(systemctl is-active \"$0\") in inactive|failed|unknown) break ;; "
+				 "esac; sleep 1; done; systemctl is-system-running";
+
+/* A sign-in that waits for the session before it to be over, or to be seen going on. */
+struct waiting {
+	uint32_t id; /* 0: none */
+	struct person person;
+};
 
 struct signin {
 	struct loop *loop;
-	const char *state_path;
+	const char *state_path, *reason_path;
 	const struct signin_ops *ops;
 	void *userdata;
-	struct job *preparing, *asking, *running;
+	struct job *preparing, *running, *stopping;
 	uint32_t id;  /* of the request that is being prepared */
 	uint32_t uid; /* of its person */
+	uint32_t log_off_id;
+	bool stopped; /* the log-off of that id is done but for the end of `running` */
+	bool up;      /* the session's part is there */
+	struct waiting waiting;
 	struct session_info session;
 	char user[ACCOUNT_NAME_MAX];
 	char reason[CODEC_TEXT_MAX];
@@ -42,44 +59,92 @@ static void unit_of(const struct signin *signin, char *ret, size_t size)
 	snprintf(ret, size, "hotdesk-session@%s.service", signin->user);
 }
 
-static void signin_over(struct signin *signin)
+/* session-begin (packaging/guest) leaves its reason in a file; nobody else knows one that a person could use. */
+static void take_reason(struct signin *signin)
 {
+	_cleanup_free_ char *text = NULL;
+
+	snprintf(signin->reason, sizeof(signin->reason), "%s",
+		 signin->session.state == SESSION_STARTING ? "the desktop could not be started"
+							   : "the desktop broke down");
+	if (fs_read_file(signin->reason_path, CODEC_TEXT_MAX - 1, &text, NULL) < 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	if (text[0] != '\0')
+		snprintf(signin->reason, sizeof(signin->reason), "%s", text);
+}
+
+/* The sign-in that waited, unless it still has to. */
+static void signin_go_on(struct signin *signin)
+{
+	struct waiting waiting = signin->waiting;
+
+	signin->waiting.id = 0;
+	if (waiting.id != 0)
+		signin_start(signin, waiting.id, &waiting.person);
+}
+
+static void signin_over(struct signin *signin, bool said)
+{
+	uint32_t log_off_id = signin->log_off_id;
+
 	unlink(signin->state_path);
-	signin_set(signin, SESSION_ENDED);
+	unlink(signin->reason_path);
+	if (said)
+		signin_set(signin, SESSION_ENDED);
 	signin->session.state = SESSION_NONE;
+	signin->up = false;
+	if (signin->stopped) {
+		signin->stopped = false;
+		signin->log_off_id = 0;
+		signin->ops->answer(log_off_id, NULL, signin->userdata);
+	}
+	signin_go_on(signin);
 }
 
 /* A guest that goes down takes the session with it: that is no log-off, and said in another way (leaving). */
-static void on_system_state(bool good, const char *line, void *userdata)
+static void on_watch_end(bool good, const char *line, void *userdata)
 {
 	struct signin *signin = userdata;
 
 	(void)good;
-	signin->asking = NULL;
-	if (strcmp(line, "stopping") != 0)
-		signin_over(signin);
+	signin->running = NULL;
+	signin_over(signin, strcmp(line, "stopping") != 0);
 }
 
-static void on_session_end(bool good, const char *line, void *userdata)
+/* Watches a unit that was started before; it may have ended. */
+static int signin_watch(struct signin *signin)
+{
+	char unit[UNIT_SIZE];
+
+	unit_of(signin, unit, sizeof(unit));
+	return job_run(signin->loop, (const char *const[]){"sh", "-c", watch_unit, unit, NULL}, 0, on_watch_end, signin,
+		       &signin->running);
+}
+
+/* Not the session's end for sure: systemctl's connection does not outlive a new systemd. */
+static void on_run_end(bool good, const char *line, void *userdata)
 {
 	struct signin *signin = userdata;
 
+	(void)line;
 	signin->running = NULL;
-	snprintf(signin->reason, sizeof(signin->reason), "%s", good ? "" : line);
-	if (job_run(signin->loop, (const char *const[]){"systemctl", "is-system-running", NULL}, ASK_SECONDS,
-		    on_system_state, signin, &signin->asking) < 0)
-		signin_over(signin);
+	if (!good && signin->log_off_id == 0)
+		take_reason(signin);
+	if (signin_watch(signin) < 0)
+		signin_over(signin, true);
 }
 
-/* The unit is started where it is not, and watched until it ends. */
+/* The unit is started and watched until it ends. */
 static int signin_run(struct signin *signin)
 {
 	char unit[UNIT_SIZE];
 
 	unit_of(signin, unit, sizeof(unit));
 	signin->reason[0] = '\0';
-	return job_run(signin->loop, (const char *const[]){"systemctl", "start", "--wait", unit, NULL}, 0,
-		       on_session_end, signin, &signin->running);
+	signin->up = false;
+	return job_run(signin->loop, (const char *const[]){"systemctl", "start", "--wait", unit, NULL}, 0, on_run_end,
+		       signin, &signin->running);
 }
 
 static int write_state(const struct signin *signin)
@@ -132,13 +197,29 @@ static int prepare(struct signin *signin, const struct person *person)
 		       PREPARE_SECONDS, on_prepared, signin, &signin->preparing);
 }
 
+/* One that is asked again in the meantime takes the place of the one before: that host has gone. */
+static void signin_wait(struct signin *signin, uint32_t id, const struct person *person)
+{
+	signin->waiting = (struct waiting){.id = id, .person = *person};
+}
+
+/* The session is about to end, or seems to: its part was there and is not. */
+static bool is_ending(const struct signin *signin)
+{
+	return signin->log_off_id != 0 ||
+	       (signin->running && !signin->up &&
+		(signin->session.state == SESSION_ACTIVE || signin->session.state == SESSION_LOCKED));
+}
+
 /* Somebody is signed in or about to be. */
 static void signin_again(struct signin *signin, uint32_t id, const struct person *person)
 {
 	bool same = person->uid == (signin->preparing ? signin->uid : signin->session.uid);
 	char error[CODEC_TEXT_MAX];
 
-	if (!same) {
+	if (is_ending(signin)) {
+		signin_wait(signin, id, person);
+	} else if (!same) {
 		snprintf(error, sizeof(error), "%s is signed in to this desktop",
 			 signin->preparing ? "somebody else" : signin->user);
 		signin->ops->answer(id, error, signin->userdata);
@@ -155,7 +236,7 @@ void signin_start(struct signin *signin, uint32_t id, const struct person *perso
 {
 	int r;
 
-	if (signin->preparing || signin->asking || signin->running) {
+	if (signin->preparing || signin->running || signin->log_off_id != 0) {
 		signin_again(signin, id, person);
 		return;
 	}
@@ -166,12 +247,43 @@ void signin_start(struct signin *signin, uint32_t id, const struct person *perso
 		signin_answer(signin, strerror(-r));
 }
 
+static void on_stopped(bool good, const char *line, void *userdata)
+{
+	struct signin *signin = userdata;
+	uint32_t id = signin->log_off_id;
+
+	signin->stopping = NULL;
+	signin->stopped = good && signin->running;
+	if (signin->stopped)
+		return;
+	signin->log_off_id = 0;
+	signin->ops->answer(id, good ? NULL : line, signin->userdata);
+	signin_go_on(signin);
+}
+
+void signin_log_off(struct signin *signin, uint32_t id)
+{
+	int r;
+
+	if (signin->log_off_id != 0) {
+		signin->log_off_id = id;
+		return;
+	}
+	r = job_run(signin->loop, (const char *const[]){"systemctl", "stop", "hotdesk-session@*.service", NULL},
+		    STOP_SECONDS, on_stopped, signin, &signin->stopping);
+	if (r < 0)
+		signin->ops->answer(id, strerror(-r), signin->userdata);
+	else
+		signin->log_off_id = id;
+}
+
 void signin_seen(struct signin *signin, bool up, bool locked)
 {
-	if (!signin->running)
+	signin->up = up;
+	if (!signin->running || !up)
 		return;
-	if (up)
-		signin_set(signin, locked ? SESSION_LOCKED : SESSION_ACTIVE);
+	signin_set(signin, locked ? SESSION_LOCKED : SESSION_ACTIVE);
+	signin_go_on(signin);
 }
 
 const struct session_info *signin_session(const struct signin *signin)
@@ -184,29 +296,38 @@ bool signin_is_there(const struct signin *signin)
 	return signin->running;
 }
 
-/* A former agent's session: still there, or over while nobody looked. It must not be started, so it is only looked at.
- */
+/* "UID NAME", as write_state wrote it. */
+static int parse_state(struct signin *signin, char *text)
+{
+	char *name;
+	unsigned long uid = strtoul(text, &name, 10);
+
+	if (name == text || *name != ' ' || uid >= UINT32_MAX)
+		return -EBADMSG;
+	name++;
+	name[strcspn(name, "\n")] = '\0';
+	if (!account_name_is_unix(name))
+		return -EBADMSG;
+	memcpy(signin->user, name, strlen(name) + 1);
+	signin->session.uid = (uint32_t)uid;
+	return 0;
+}
+
+/* A former agent's session: still there, or over while nobody looked. */
 static int find_again(struct signin *signin)
 {
-	static const char script[] = "while systemctl is-active --quiet \"$0\"; do sleep 1; done";
 	_cleanup_free_ char *text = NULL;
-	char unit[UNIT_SIZE];
-	unsigned uid;
 	int r = fs_read_file(signin->state_path, 256, &text, NULL);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	/* The width is ACCOUNT_NAME_MAX - 1. */
-	if (sscanf(text, "%u %32s", &uid, signin->user) != 2 || !account_name_is_unix(signin->user))
+	if (parse_state(signin, text) < 0)
 		return 0;
-	signin->session.uid = uid;
 	signin->session.state = SESSION_STARTING;
-	unit_of(signin, unit, sizeof(unit));
-	return job_run(signin->loop, (const char *const[]){"sh", "-c", script, unit, NULL}, 0, on_session_end, signin,
-		       &signin->running);
+	return signin_watch(signin);
 }
 
-int signin_new(struct loop *loop, const char *state_path, const struct signin_ops *ops, void *userdata,
+int signin_new(struct loop *loop, const struct signin_paths *paths, const struct signin_ops *ops, void *userdata,
 	       struct signin **ret)
 {
 	struct signin *signin = calloc(1, sizeof(*signin));
@@ -215,7 +336,8 @@ int signin_new(struct loop *loop, const char *state_path, const struct signin_op
 	if (!signin)
 		return -ENOMEM;
 	signin->loop = loop;
-	signin->state_path = state_path;
+	signin->state_path = paths->state;
+	signin->reason_path = paths->reason;
 	signin->ops = ops;
 	signin->userdata = userdata;
 	signin->session.user = signin->user;
@@ -234,7 +356,7 @@ void signin_free(struct signin *signin)
 	if (!signin)
 		return;
 	job_free(signin->preparing);
-	job_free(signin->asking);
 	job_free(signin->running);
+	job_free(signin->stopping);
 	free(signin);
 }

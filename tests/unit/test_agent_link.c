@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <termios.h>
 
 #include <cmocka.h>
@@ -25,7 +27,7 @@ struct setup {
 	struct watch *step;
 	struct root_part *part;
 	struct root_paths paths;
-	char directory[64], socket[96], port[64], state[96], x[96];
+	char directory[64], socket[96], port[64], state[96], reason[96], x[96];
 	int x_fd; /* -1: no X server */
 	int host; /* the pty's master */
 	char text[8192];
@@ -33,6 +35,7 @@ struct setup {
 	const char *wanted;
 	int steps;
 	bool found;
+	bool asks; /* says hello now and then meanwhile */
 };
 
 static const struct abilities size_only = {.names = {"size"}, .os = "Tiny"};
@@ -64,7 +67,9 @@ static int set_up(void **state)
 	snprintf(s->state, sizeof(s->state), "%s/state", s->directory);
 	snprintf(s->x, sizeof(s->x), "%s/X0", s->directory);
 	s->x_fd = -1;
-	s->paths = (struct root_paths){.port = s->port, .socket = s->socket, .state = s->state, .x = s->x};
+	snprintf(s->reason, sizeof(s->reason), "%s/reason", s->directory);
+	s->paths = (struct root_paths){
+	    .port = s->port, .socket = s->socket, .x = s->x, .signin = {.state = s->state, .reason = s->reason}};
 	start(s, &size_only);
 	close(slave);
 	*state = s;
@@ -79,6 +84,7 @@ static int tear_down(void **state)
 	root_part_free(s->part);
 	closep(&s->x_fd);
 	unlink(s->state);
+	unlink(s->reason);
 	unlink(s->x);
 	loop_free(s->loop);
 	close(s->host);
@@ -88,6 +94,16 @@ static int tear_down(void **state)
 	rmdir(s->directory);
 	free(s);
 	return 0;
+}
+
+static void say_to(int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+static void say(const struct setup *s, const char *text)
+{
+	say_to(s->host, text);
 }
 
 static void on_step(uint32_t events, void *userdata)
@@ -101,6 +117,8 @@ static void on_step(uint32_t events, void *userdata)
 	s->text[s->used] = '\0';
 	s->found = strstr(s->text, s->wanted) != NULL;
 	s->steps++;
+	if (s->asks && !s->found && s->steps % 5 == 0)
+		say(s, "{\"type\":\"hello\",\"version\":1,\"nonce\":\"99\"}\n");
 	if (s->found || s->steps > STEPS_MAX)
 		watch_free(steal_ptr(s->step));
 	if (!s->step)
@@ -121,14 +139,12 @@ static void expect(struct setup *s, const char *wanted)
 	s->used = 0;
 }
 
-static void say_to(int fd, const char *text)
+/* The agent's hello comes to say this. */
+static void expect_hello(struct setup *s, const char *wanted)
 {
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
-
-static void say(const struct setup *s, const char *text)
-{
-	say_to(s->host, text);
+	s->asks = true;
+	expect(s, wanted);
+	s->asks = false;
 }
 
 static int session_connect(const struct setup *s)
@@ -163,10 +179,7 @@ static void a_session_makes_the_desktop_ready_and_its_end_unready(void **state)
 	say(s, "{\"type\":\"hello\",\"version\":1,\"nonce\":\"01\"}\n");
 	expect(s, "\"ready\":true}\n");
 	close(session);
-	/* The end is seen before the next hello's answer: both are events, taken in order of the loop. */
-	expect(s, "{\"type\":\"heartbeat\"}\n");
-	say(s, "{\"type\":\"hello\",\"version\":1,\"nonce\":\"02\"}\n");
-	expect(s, "\"nonce\":\"02\",\"os\":\"Tiny\",\"capabilities\":[\"size\"],\"ready\":false}\n");
+	expect_hello(s, "\"nonce\":\"99\",\"os\":\"Tiny\",\"capabilities\":[\"size\"],\"ready\":false}\n");
 	close(idle);
 }
 
@@ -213,7 +226,8 @@ static void what_this_guest_cannot_do_is_refused(void **state)
 static const struct abilities signs_in = {.names = {"size", "sign-in", "log-off"}, .os = "Tiny"};
 
 /*
- * systemctl: a unit lasts as long as its file; a start without --wait, a stop and is-active do as the real one.
+ * systemctl: a unit lasts as long as its file; start --wait, stop and is-active do as the real ones. A start ends early
+ * when unit.lost is there, and badly when there is a reason.
  */
 static void fake_systemctl(struct setup *s)
 {
@@ -221,16 +235,17 @@ static void fake_systemctl(struct setup *s)
 	    "#!/bin/sh\nunit="
 	    "%s/unit\n"
 	    "case $1 in\n"
-	    "start) echo \"$3\" >$unit; while [ -e $unit ]; do sleep 0.02; done; cat %s/last 2>/dev/null && exit 1 ;;\n"
+	    "start) echo \"$3\" >$unit; while [ -e $unit ]; do [ ! -e $unit.lost ] || exit 1; sleep 0.02; done\n"
+	    "[ ! -e %s ] || exit 1 ;;\n"
 	    "stop) rm -f $unit ;;\n"
-	    "is-active) [ -e $unit ] ;;\n"
-	    "is-system-running) cat %s/system 2>/dev/null || echo running ;;\n"
+	    "is-active) if [ -e $unit ]; then echo active; else echo inactive; fi ;;\n"
+	    "is-system-running) cat $unit.system 2>/dev/null || echo running ;;\n"
 	    "esac\n";
 	char path[128], text[1024];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/systemctl", s->directory);
-	snprintf(text, sizeof(text), script, s->directory, s->directory, s->directory);
+	snprintf(text, sizeof(text), script, s->directory, s->reason);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
@@ -261,7 +276,7 @@ static int set_up_sign_in(void **state)
 
 static int tear_down_sign_in(void **state)
 {
-	static const char *const files[] = {"unit", "systemctl", "last", "system"};
+	static const char *const files[] = {"unit", "unit.lost", "unit.system", "systemctl"};
 	struct setup *s = *state;
 	char path[128];
 
@@ -277,20 +292,17 @@ static int tear_down_sign_in(void **state)
 /* Sessions of whoever runs the test; the session socket knows the uid. */
 #define SESSION(state) "{\"type\":\"session\",\"state\":\"" state "\",\"user\":\"alice\",\"uid\":"
 
-/* Waits until the unit has begun, too: systemd would put what comes next behind that. */
+/* The session's unit is there then, too. */
 static void sign_in(struct setup *s)
 {
-	char line[256], unit[128];
-	int tries = 0;
+	char unit[128];
 
-	snprintf(line, sizeof(line), SIGN_IN("1", "alice", "%u"), (unsigned)getuid() > 0 ? (unsigned)getuid() : 1);
-	say(s, line);
-	expect(s, SESSION("starting"));
 	snprintf(unit, sizeof(unit), "%s/unit", s->directory);
-	while (access(unit, F_OK) < 0) {
-		assert_true(tries++ < STEPS_MAX);
-		usleep(STEP_MS * 1000);
-	}
+	say(s, SIGN_IN("1", "alice", "1"));
+	expect(s, SESSION("starting"));
+	for (int i = 0; i < STEPS_MAX && access(unit, F_OK) < 0; i++)
+		poll(NULL, 0, STEP_MS);
+	assert_int_equal(access(unit, F_OK), 0);
 }
 
 static void signing_in_starts_a_session_and_tells_what_becomes_of_it(void **state)
@@ -319,18 +331,15 @@ static void a_sign_in_that_is_refused_says_why(void **state)
 	expect(s, "{\"type\":\"result\",\"id\":2,\"ok\":true}\n");
 }
 
-static void write_file(struct setup *s, const char *name, const char *text)
+static void write_file(const char *path, const char *text)
 {
-	char path[128];
-	int fd;
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 
-	snprintf(path, sizeof(path), "%s/%s", s->directory, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	say_to(fd, text);
 	close(fd);
 }
 
-static void unit_ends(struct setup *s)
+static void unit_ends(const struct setup *s)
 {
 	char path[128];
 
@@ -341,9 +350,11 @@ static void unit_ends(struct setup *s)
 static void a_guest_that_goes_down_is_no_log_off(void **state)
 {
 	struct setup *s = *state;
+	char path[128];
 
 	sign_in(s);
-	write_file(s, "system", "stopping\n");
+	snprintf(path, sizeof(path), "%s/unit.system", s->directory);
+	write_file(path, "stopping\n");
 	unit_ends(s);
 	for (int beats = 0; beats < 2; beats++) {
 		expect(s, "{\"type\":\"heartbeat\"}\n");
@@ -356,9 +367,66 @@ static void a_session_that_fails_says_why(void **state)
 	struct setup *s = *state;
 
 	sign_in(s);
-	write_file(s, "last", "the window manager is missing\n");
+	write_file(s->reason, "the window manager is missing\n");
 	unit_ends(s);
 	expect(s, "\"reason\":\"the window manager is missing\"}\n");
+	assert_int_equal(access(s->reason, F_OK), -1);
+}
+
+static void a_log_off_is_answered_after_the_end(void **state)
+{
+	struct setup *s = *state;
+
+	sign_in(s);
+	say(s, "{\"type\":\"log-off\",\"id\":2}\n");
+	expect(s, SESSION("ended") "1}\n{\"type\":\"result\",\"id\":2,\"ok\":true}\n");
+	say(s, "{\"type\":\"log-off\",\"id\":3}\n");
+	expect(s, "{\"type\":\"result\",\"id\":3,\"ok\":true}\n");
+}
+
+static void a_sign_in_waits_for_the_log_off_before_it(void **state)
+{
+	struct setup *s = *state;
+
+	sign_in(s);
+	say(s, "{\"type\":\"log-off\",\"id\":2}\n" SIGN_IN("3", "alice", "1"));
+	expect(s, SESSION("ended") "1}\n{\"type\":\"result\",\"id\":2,\"ok\":true}\n"
+				   "{\"type\":\"result\",\"id\":3,\"ok\":true}\n" SESSION("starting"));
+}
+
+/* systemctl's connection ends with the systemd that it speaks to; the session does not. */
+static void a_session_outlives_who_watches_it(void **state)
+{
+	struct setup *s = *state;
+	char lost[128];
+
+	sign_in(s);
+	snprintf(lost, sizeof(lost), "%s/unit.lost", s->directory);
+	write_file(lost, "");
+	expect(s, "{\"type\":\"heartbeat\"}\n");
+	say(s, SIGN_IN("2", "bob", "7777"));
+	expect(s, "{\"type\":\"result\",\"id\":2,\"ok\":false,\"error\":\"alice is signed in to this desktop\"}\n");
+	unit_ends(s);
+	expect(s, SESSION("ended"));
+}
+
+static void an_x_server_that_ends_is_looked_for_again(void **state)
+{
+	struct setup *s = *state;
+	pid_t x = fork();
+
+	if (x == 0) {
+		x_starts(s);
+		pause();
+		_exit(0);
+	}
+	expect(s, "{\"type\":\"ready\"}\n");
+	kill(x, SIGKILL);
+	waitpid(x, NULL, 0);
+	unlink(s->x);
+	expect_hello(s, "\"ready\":false}\n");
+	x_starts(s);
+	expect(s, "{\"type\":\"ready\"}\n");
 }
 
 static void a_restarted_agent_finds_the_session(void **state)
@@ -375,22 +443,16 @@ static void a_restarted_agent_finds_the_session(void **state)
 static void parts_of_the_user_make_the_session_active_and_locked(void **state)
 {
 	struct setup *s = *state;
+	char path[128], text[64];
 	int session, locker;
 
-	if (getuid() == 0) {
-		/* uid 0 never signs in: its session is played by the file that a former agent left. */
-		char text[] = "0 alice\n", unit[128];
-		int fd = open(s->state, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-		say_to(fd, text);
-		close(fd);
-		snprintf(unit, sizeof(unit), "%s/unit", s->directory);
-		close(open(unit, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-		start(s, &signs_in);
-		expect(s, SESSION("starting"));
-	} else {
-		sign_in(s);
-	}
+	/* uid 0 never signs in: the session of whoever runs this is played by the file that a former agent left. */
+	snprintf(text, sizeof(text), "%u alice\n", (unsigned)getuid());
+	write_file(s->state, text);
+	snprintf(path, sizeof(path), "%s/unit", s->directory);
+	write_file(path, "");
+	start(s, &signs_in);
+	expect(s, SESSION("starting"));
 	session = session_connect(s);
 	say_to(session, "{\"type\":\"session\",\"version\":1}\n");
 	expect(s, SESSION("active"));
@@ -422,6 +484,12 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(a_sign_in_that_is_refused_says_why, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_guest_that_goes_down_is_no_log_off, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_session_that_fails_says_why, set_up_sign_in, tear_down_sign_in),
+	    cmocka_unit_test_setup_teardown(a_log_off_is_answered_after_the_end, set_up_sign_in, tear_down_sign_in),
+	    cmocka_unit_test_setup_teardown(a_sign_in_waits_for_the_log_off_before_it, set_up_sign_in,
+					    tear_down_sign_in),
+	    cmocka_unit_test_setup_teardown(a_session_outlives_who_watches_it, set_up_sign_in, tear_down_sign_in),
+	    cmocka_unit_test_setup_teardown(an_x_server_that_ends_is_looked_for_again, set_up_sign_in,
+					    tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_restarted_agent_finds_the_session, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(parts_of_the_user_make_the_session_active_and_locked, set_up_sign_in,
 					    tear_down_sign_in),
