@@ -119,11 +119,11 @@ void broker_free(struct broker *broker)
 	if (broker->desktops)
 		watches_free(broker->desktops);
 	viewers_free(broker->viewers);
-	host_client_free(broker->host);
 	sync_free(broker->sync);
 	spares_free(broker->spares);
 	waiters_free(broker->waiters);
 	desktops_free(broker->desktops);
+	host_client_free(broker->host);
 	auth_client_free(broker->auth);
 	spawn_client_free(broker->spawn);
 	store_close(broker->store);

@@ -101,16 +101,17 @@ int broker_session_kill(struct broker *broker, int64_t id, const char *message, 
 			struct error *err)
 {
 	struct desktop *desktop = id > 0 ? desktop_of_session(broker->desktops, id) : NULL;
+	char name[HOST_DESKTOP_ID_MAX];
 	int r;
 
 	if (!desktop)
 		return error_set(err, -ENOENT, "There is no open session %lld: see `hotdesk session list`.",
 				 (long long)id);
-	r = lifecycle_end(desktop, false, "Your session was ended",
-			  message[0] ? message : "An administrator ended your session.");
+	memcpy(name, desktop->row.id, sizeof(name));
+	r = lifecycle_kill(desktop, message[0] ? message : "An administrator ended your session.");
 	if (r < 0)
 		return error_set_errno(err, r, "The end of session %lld cannot be written to the store", (long long)id);
-	return wait_or_fail(broker, WAIT_NOTHING, "", done, userdata, err);
+	return wait_or_fail(broker, WAIT_LOGGED_OFF, name, done, userdata, err);
 }
 
 void broker_forget(struct broker *broker, void *userdata)

@@ -41,7 +41,8 @@ int broker_desktop_stop(struct broker *broker, const char *id, bool force, broke
 int broker_desktop_delete(struct broker *broker, const char *id, broker_done_fn done, void *userdata,
 			  struct error *err);
 
-/* Ends a session as by log-off; its viewers are shown `message` ("": a usual text) first. done: the session has ended.
+/* Ends a session: its user is logged off in the guest first, where its agent can; its viewers are shown `message` ("":
+ * a usual text) first. done: the session has ended.
  */
 int broker_session_kill(struct broker *broker, int64_t id, const char *message, broker_done_fn done, void *userdata,
 			struct error *err);

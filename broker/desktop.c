@@ -193,6 +193,19 @@ int desktop_set_session_state(struct desktop *desktop, enum session_state state)
 	return r;
 }
 
+int desktop_set_session_boot(struct desktop *desktop, uint32_t boot)
+{
+	struct store *store = desktop->broker->store;
+	int r = store_session_set_boot(store, desktop->session.id, boot);
+
+	if (r < 0)
+		log_error("session %lld cannot be written to the store: %s (%s)", (long long)desktop->session.id,
+			  strerror(-r), store_message(store));
+	else
+		desktop->session.boot = boot;
+	return r;
+}
+
 void desktop_set_size(struct desktop *desktop, uint32_t width, uint32_t height)
 {
 	struct desktop_row row = desktop->row;

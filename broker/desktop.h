@@ -17,11 +17,15 @@ struct watch;
 /* What guest.h asks of the agent. */
 struct sign_in {
 	struct desktop *desktop;
-	sd_event_source *timer; /* a pause before the next try */
-	bool asking;            /* a call is under way */
-	bool unlocking;         /* it is an unlock */
-	bool unlock;            /* the owner has logged in since the screen was locked */
+	sd_event_source *timer;    /* a pause before the next try */
+	sd_event_source *patience; /* ends the wait for the session */
+	bool asking;               /* a call is under way */
+	bool begun;                /* the agent has said that the session starts */
+	bool unlocking;            /* it is an unlock */
+	bool unlock;               /* the owner has logged in since the screen was locked */
 	char refusal[STORE_TEXT_SIZE];
+	void (*logged_off)(struct desktop *desktop);
+	char farewell[STORE_TEXT_SIZE]; /* what viewers are told once she is logged off; "": nobody has asked for it */
 };
 
 struct desktop {
@@ -67,6 +71,8 @@ bool desktop_is_disposable(const struct desktop *desktop);
 /* Writes the row to the store and then to memory. */
 int desktop_save(struct desktop *desktop, const struct desktop_row *row);
 int desktop_set_session_state(struct desktop *desktop, enum session_state state);
+/* Her session is there in this boot of the guest. */
+int desktop_set_session_boot(struct desktop *desktop, uint32_t boot);
 /* Keeps the size for the next viewer's start. */
 void desktop_set_size(struct desktop *desktop, uint32_t width, uint32_t height);
 

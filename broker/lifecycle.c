@@ -17,6 +17,8 @@
 #define STEADY_USEC (60 * UINT64_C(1000000)) /* ready for so long: what came before does not count any more */
 #define PAUSE_USEC UINT64_C(500000)          /* before a try after a failed start, times the failures */
 
+static const char killed_title[] = "Your session was ended";
+
 void lifecycle_status(const struct desktop *desktop, struct status *ret)
 {
 	const struct status_input input = {
@@ -29,6 +31,7 @@ void lifecycle_status(const struct desktop *desktop, struct status *ret)
 	    .host_away = !sync_connected(desktop->broker->sync),
 	    .signing_in = !guest_is_open(desktop),
 	    .refusal = guest_refusal(desktop),
+	    .restarting = desktop->session.boot != 0,
 	    .reason = desktop->row.reason,
 	};
 
@@ -41,6 +44,8 @@ void lifecycle_show(struct desktop *desktop)
 	watch_update(desktop);
 	if (guest_is_open(desktop))
 		viewers_attach(desktop);
+	else
+		viewers_detach(desktop);
 	viewers_status(desktop);
 	waiters_check(desktop->broker);
 }
@@ -117,6 +122,7 @@ int lifecycle_end(struct desktop *desktop, bool remove, const char *title, const
 		return r;
 	desktop->row = row;
 	desktop->session = (struct session_row){0};
+	guest_forget(desktop);
 	desktop->remake = false;
 	desktop->hold = false;
 	desktop->retry = sd_event_source_disable_unref(desktop->retry);
@@ -146,6 +152,23 @@ static void log_off(struct desktop *desktop)
 		viewers_close(desktop, title, detail);
 	}
 	lifecycle_show(desktop);
+}
+
+static void end_killed(struct desktop *desktop)
+{
+	char detail[STORE_TEXT_SIZE];
+
+	memcpy(detail, desktop->sign_in.farewell, sizeof(detail));
+	if (lifecycle_end(desktop, false, killed_title, detail) < 0)
+		desktop->sign_in.farewell[0] = '\0';
+}
+
+int lifecycle_kill(struct desktop *desktop, const char *detail)
+{
+	if (guest_log_off(desktop, end_killed) < 0)
+		return lifecycle_end(desktop, false, killed_title, detail);
+	snprintf(desktop->sign_in.farewell, sizeof(desktop->sign_in.farewell), "%s", detail);
+	return 0;
 }
 
 static int retry_fired(sd_event_source *source, uint64_t usec, void *userdata)
@@ -288,7 +311,6 @@ static bool became(struct desktop *desktop, const struct report *report)
 void lifecycle_report(struct desktop *desktop, const struct report *report)
 {
 	bool changed = desktop->state != report->state || (report->boot != 0 && desktop->boot != report->boot);
-	bool left = guest_has_left(desktop, report);
 
 	desktop->state = report->state;
 	desktop->progress = report->progress;
@@ -302,9 +324,10 @@ void lifecycle_report(struct desktop *desktop, const struct report *report)
 		if (became(desktop, report))
 			return;
 	}
-	if (left) {
+	if (desktop->sign_in.farewell[0] && !guest_is_there(desktop))
+		end_killed(desktop);
+	else if (guest_has_left(desktop))
 		log_off(desktop);
-		return;
-	}
-	lifecycle_show(desktop);
+	else
+		lifecycle_show(desktop);
 }

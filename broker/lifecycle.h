@@ -17,6 +17,9 @@ void lifecycle_host_away(struct broker *broker);
  */
 int lifecycle_end(struct desktop *desktop, bool remove, const char *title, const char *detail);
 
+/* As lifecycle_end, once the user is logged off in the guest, where its agent can do that. May free it. */
+int lifecycle_kill(struct desktop *desktop, const char *detail);
+
 /* A viewer's process ended. May free the desktop. */
 void lifecycle_viewer_gone(struct desktop *desktop);
 

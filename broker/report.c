@@ -53,10 +53,8 @@ static size_t word_of(const char *text, const char *const *words, size_t n_words
 }
 
 static const char *const SESSIONS[] = {
-    [GUEST_SESSION_NONE] = "",
-    [GUEST_SESSION_STARTING] = "starting",
-    [GUEST_SESSION_ACTIVE] = "active",
-    [GUEST_SESSION_LOCKED] = "locked",
+    [GUEST_SESSION_NONE] = "",         [GUEST_SESSION_STARTING] = "starting", [GUEST_SESSION_ACTIVE] = "active",
+    [GUEST_SESSION_LOCKED] = "locked", [GUEST_SESSION_ENDED] = "ended",
 };
 
 /* An array's strings with commas between them. */
@@ -102,18 +100,22 @@ static void read_agent(struct json_object *json, struct report_guest *guest)
 	snprintf(guest->os, sizeof(guest->os), "%s", text_of(agent, "os"));
 	read_words(agent, "capabilities", guest->capabilities, sizeof(guest->capabilities));
 	read_words(agent, "missing", guest->missing, sizeof(guest->missing));
-	guest->signs_in = has_word(guest->capabilities, "sign-in");
+	guest->answers = true;
+	guest->logs_off = has_word(guest->capabilities, "log-off");
 	guest->locks = has_word(guest->capabilities, "lock");
 }
 
 static void read_session(struct json_object *json, struct report_guest *guest)
 {
-	struct json_object *session = NULL;
+	struct json_object *session = NULL, *sign_in = NULL;
 
+	guest->signs_in = json_object_object_get_ex(json, "sign_in", &sign_in) &&
+			  json_object_is_type(sign_in, json_type_boolean) && json_object_get_boolean(sign_in);
 	if (!json_object_object_get_ex(json, "session", &session) || !json_object_is_type(session, json_type_object))
 		return;
 	guest->session = word_of(text_of(session, "state"), SESSIONS, sizeof(SESSIONS) / sizeof(SESSIONS[0]));
 	guest->uid = number_of(session, "uid", UINT32_MAX);
+	snprintf(guest->reason, sizeof(guest->reason), "%s", text_of(session, "reason"));
 }
 
 int report_parse(struct json_object *json, struct report *ret)

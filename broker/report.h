@@ -21,8 +21,14 @@ enum desktop_state {
 
 enum stop_cause { CAUSE_NONE, CAUSE_ASKED, CAUSE_GUEST_SHUTDOWN, CAUSE_CRASH };
 
-/* Of the session in the guest; starting, active and locked are there, the rest is none. */
-enum guest_session { GUEST_SESSION_NONE, GUEST_SESSION_STARTING, GUEST_SESSION_ACTIVE, GUEST_SESSION_LOCKED };
+/* Of the session in the guest. */
+enum guest_session {
+	GUEST_SESSION_NONE,
+	GUEST_SESSION_STARTING,
+	GUEST_SESSION_ACTIVE,
+	GUEST_SESSION_LOCKED,
+	GUEST_SESSION_ENDED,
+};
 
 #define REPORT_WORDS_SIZE 512
 
@@ -31,9 +37,12 @@ struct report_guest {
 	char agent[33], os[128];              /* the agent's version, the system's name */
 	char capabilities[REPORT_WORDS_SIZE]; /* words with commas, as those that are missing */
 	char missing[REPORT_WORDS_SIZE];
-	bool signs_in, locks;
+	bool answers;  /* an agent has said hello and was heard since */
+	bool signs_in; /* users, in this boot; also while it does not answer */
+	bool locks, logs_off;
 	enum guest_session session;
-	uint32_t uid; /* of the session */
+	uint32_t uid;                 /* of the session */
+	char reason[STORE_TEXT_SIZE]; /* of its end, "" where none was given */
 };
 
 struct report {

@@ -93,6 +93,9 @@ void status_make(const struct status_input *input, struct status *ret)
 		return;
 	}
 	fill_state(input, ret);
+	if (input->state == DESKTOP_BOOTING && input->restarting)
+		set_text(ret, "Your desktop is restarting", "%s",
+			 "You will be signed in again. Please stay connected.");
 	if (input->host_away)
 		set_text(ret, NULL, "%s", "Waiting for the virtual machine service of this computer.");
 	else if (input->state == DESKTOP_READY || input->failures == 0)

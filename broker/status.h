@@ -14,6 +14,7 @@ struct status_input {
 	bool reconnecting; /* it runs; its screen is being connected again */
 	bool host_away;
 	bool signing_in;     /* it runs; its user's session is not there yet */
+	bool restarting;     /* booting, where she was signed in already */
 	const char *refusal; /* why that cannot be, "" where it can */
 	const char *reason;  /* of the last failure, "" where none */
 };

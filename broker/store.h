@@ -56,6 +56,7 @@ int store_session_get(struct store *store, int64_t id, struct session_row *ret);
 int store_session_find(struct store *store, const char *desktop, struct session_row *ret);
 int store_session_insert(struct store *store, struct session_row *row);
 int store_session_set_state(struct store *store, int64_t id, enum session_state state);
+int store_session_set_boot(struct store *store, int64_t id, uint32_t boot);
 
 /* Viewers that are connected. insert fills row->slot: the lowest free one below slot_limit. */
 int store_viewers(struct store *store, struct viewer_row **ret, size_t *ret_n);

@@ -67,6 +67,7 @@ struct session_row {
 	uint32_t uid, gid; /* gid 0: none is known */
 	int64_t started;
 	enum session_state state;
+	uint32_t boot; /* of the guest, in which her session was there last; 0: not yet */
 };
 
 struct viewer_row {

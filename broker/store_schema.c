@@ -36,4 +36,6 @@ const char *const store_migrations[STORE_VERSION] = {
     "ALTER TABLE pool ADD COLUMN guest_groups TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE session ADD COLUMN gid INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE session ADD COLUMN full_name TEXT NOT NULL DEFAULT '';",
+    /* 2 -> 3: since when she is there */
+    "ALTER TABLE session ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;",
 };

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SESSION_COLUMNS "SELECT id, desktop, user, uid, started, state, gid, full_name FROM session"
+#define SESSION_COLUMNS "SELECT id, desktop, user, uid, started, state, gid, full_name, boot FROM session"
 
 static enum session_state state_from_text(const char *text)
 {
@@ -29,6 +29,7 @@ static void read_session(sqlite3_stmt *statement, void *row)
 	session->state = state_from_text(state);
 	session->gid = (uint32_t)sqlite3_column_int64(statement, 6);
 	column_text(statement, 7, session->full_name, sizeof(session->full_name));
+	session->boot = (uint32_t)sqlite3_column_int64(statement, 8);
 }
 
 int store_sessions(struct store *store, struct session_row **ret, size_t *ret_n)
@@ -75,6 +76,11 @@ int store_session_set_state(struct store *store, int64_t id, enum session_state 
 {
 	return store_run_one(store, "UPDATE session SET state = ?2 WHERE id = ?1",
 			     VALUES(NUMBER(id), TEXT(session_state_text(state))));
+}
+
+int store_session_set_boot(struct store *store, int64_t id, uint32_t boot)
+{
+	return store_run_one(store, "UPDATE session SET boot = ?2 WHERE id = ?1", VALUES(NUMBER(id), NUMBER(boot)));
 }
 
 static void read_event(sqlite3_stmt *statement, void *row)

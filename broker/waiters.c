@@ -34,6 +34,8 @@ static bool is_due(struct broker *broker, const struct waiter *waiter)
 
 	if (waiter->kind == WAIT_NOTHING || !desktop)
 		return true;
+	if (waiter->kind == WAIT_LOGGED_OFF)
+		return desktop->sign_in.farewell[0] == '\0';
 	return waiter->kind == WAIT_STOPPED && !desktop_is_leaving(desktop) && is_stopped(desktop);
 }
 

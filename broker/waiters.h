@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Commands that wait until a desktop is stopped or gone. */
+/* Commands that wait until a desktop is stopped or gone, or its user logged off. */
 #ifndef BROKER_WAITERS_H
 #define BROKER_WAITERS_H
 
 #include "broker/broker.h"
 
-enum waiter_kind { WAIT_NOTHING, WAIT_STOPPED, WAIT_GONE };
+enum waiter_kind { WAIT_NOTHING, WAIT_STOPPED, WAIT_GONE, WAIT_LOGGED_OFF };
 
 int waiters_new(struct broker *broker, struct waiters **ret);
 void waiters_free(struct waiters *waiters);

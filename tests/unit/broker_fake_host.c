@@ -3,6 +3,7 @@
 #include "auth/auth_client.h"
 #include "tests/unit/broker_fakes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +19,9 @@ struct fake_desktop {
 	char state[16], cause[16];
 	unsigned boot;
 	bool signs_in;    /* its agent does */
+	bool silent;      /* it does not answer now */
 	char session[16]; /* in the guest; "": none */
+	const char *reason;
 	uint32_t uid;
 };
 
@@ -27,7 +30,9 @@ struct fake_call {
 	struct json_object *json;
 	void *userdata;
 	int r, fd;
-	const char *text; /* of an error */
+	const char *text;             /* of an error */
+	struct fake_desktop *desktop; /* of a request to its agent, which follows it as it answers */
+	char request[32];
 };
 
 struct host_client {
@@ -76,14 +81,17 @@ static void describe_guest(struct json_object *json, const struct fake_desktop *
 	struct json_object *session = desktop->session[0] ? json_object_new_object() : NULL;
 
 	json_object_array_add(words, json_object_new_string("sign-in"));
+	json_object_array_add(words, json_object_new_string("log-off"));
 	json_object_array_add(words, json_object_new_string("lock"));
 	json_object_object_add(agent, "version", json_object_new_string("1.0"));
 	json_object_object_add(agent, "os", json_object_new_string("Test 1"));
 	json_object_object_add(agent, "capabilities", words);
+	json_object_object_add(json, "sign_in", json_object_new_boolean(true));
 	json_object_object_add(json, "agent", agent);
 	if (session) {
 		json_object_object_add(session, "state", json_object_new_string(desktop->session));
 		json_object_object_add(session, "uid", json_object_new_int64(desktop->uid));
+		json_object_object_add(session, "reason", json_object_new_string(desktop->reason));
 	}
 	json_object_object_add(json, "session", session);
 }
@@ -98,8 +106,10 @@ static struct json_object *describe(const struct fake_desktop *desktop)
 	json_object_object_add(json, "boot", json_object_new_int((int)desktop->boot));
 	json_object_object_add(json, "image_version", json_object_new_int(1));
 	json_object_object_add(json, "reason", json_object_new_string(host.failure ? host.failure : ""));
-	if (desktop->signs_in)
+	if (desktop->signs_in && !desktop->silent)
 		describe_guest(json, desktop);
+	else
+		json_object_object_add(json, "sign_in", json_object_new_boolean(desktop->signs_in));
 	return json;
 }
 
@@ -138,7 +148,7 @@ static void reach(const char *id, const char *wanted)
 	} else if (!desktop || strcmp(desktop->state, "ready") != 0) {
 		if (!desktop) {
 			desktop = find("");
-			*desktop = (struct fake_desktop){0};
+			*desktop = (struct fake_desktop){.reason = ""};
 			snprintf(desktop->id, sizeof(desktop->id), "%s", id);
 			desktop->signs_in = host.agents;
 			become(desktop, "cloning", "");
@@ -153,6 +163,23 @@ static void reach(const char *id, const char *wanted)
 static const char *text_of(struct json_object *json, const char *key)
 {
 	return json_object_get_string(json_object_object_get(json, key));
+}
+
+static void agent_does(struct fake_desktop *desktop, const char *request)
+{
+	struct json_object *person;
+
+	if (strcmp(request, "unlock") == 0) {
+		snprintf(desktop->session, sizeof(desktop->session), "active");
+	} else if (strcmp(request, "log-off") == 0) {
+		snprintf(desktop->session, sizeof(desktop->session), "ended");
+	} else {
+		person = json_tokener_parse(host.person);
+		snprintf(desktop->session, sizeof(desktop->session), "starting");
+		desktop->uid = (uint32_t)json_object_get_int64(json_object_object_get(person, "uid"));
+		json_object_put(person);
+	}
+	tell(desktop);
 }
 
 static int turn(sd_event_source *source, void *userdata)
@@ -173,7 +200,10 @@ static int turn(sd_event_source *source, void *userdata)
 		memmove(host.calls, host.calls + 1, --host.n_calls * sizeof(call));
 		if (call.r < 0)
 			error_set(&err, call.r, "%s", call.text ? call.text : "away");
+		/* The broker may forget the answer in between, so it comes first. */
 		call.done(call.r, call.json, call.fd, &err, call.userdata);
+		if (call.desktop)
+			agent_does(call.desktop, call.request);
 		json_object_put(call.json);
 	} else if (wanted) {
 		host.wanted = NULL;
@@ -191,7 +221,7 @@ static int turn(sd_event_source *source, void *userdata)
 
 static void wake(void)
 {
-	if (host.client)
+	if (host.client && !host.away)
 		sd_event_source_set_enabled(host.client->defer, SD_EVENT_ON);
 }
 
@@ -274,37 +304,28 @@ int host_client_open_display(struct host_client *client, const char *id, host_do
 	return answer(done, NULL, open("/dev/null", O_RDWR | O_CLOEXEC), userdata);
 }
 
-static void agent_does(const char *id, const char *request, struct json_object *arguments)
-{
-	struct fake_desktop *desktop = find(id);
-
-	host.n_requests++;
-	snprintf(host.request, sizeof(host.request), "%s", request);
-	if (strcmp(request, "unlock") == 0) {
-		snprintf(desktop->session, sizeof(desktop->session), "active");
-	} else {
-		snprintf(host.person, sizeof(host.person), "%s",
-			 json_object_to_json_string_ext(arguments, JSON_C_TO_STRING_PLAIN));
-		snprintf(desktop->session, sizeof(desktop->session), "starting");
-		desktop->uid = (uint32_t)json_object_get_int64(json_object_object_get(arguments, "uid"));
-	}
-	tell(desktop);
-}
-
 int host_client_agent_call(struct host_client *client, const char *id, const char *request,
 			   struct json_object *arguments, host_done_fn done, void *userdata)
 {
 	int r = answer(done, NULL, -1, userdata);
+	struct fake_call *call = r < 0 ? NULL : &host.calls[host.n_calls - 1];
 
 	(void)client;
-	if (r < 0)
+	if (!call)
 		return r;
-	if (host.passing || host.refusal) {
-		host.n_requests++;
-		host.calls[host.n_calls - 1].r = host.passing ? -ENOTCONN : -EIO;
-		host.calls[host.n_calls - 1].text = host.refusal;
+	host.n_requests++;
+	snprintf(host.request, sizeof(host.request), "%s", request);
+	if (host.passing || find(id)->silent) {
+		call->r = -ENOTCONN;
+	} else if (host.refusal) {
+		call->r = -EREMOTEIO;
+		call->text = host.refusal;
 	} else {
-		agent_does(id, request, arguments);
+		if (arguments)
+			snprintf(host.person, sizeof(host.person), "%s",
+				 json_object_to_json_string_ext(arguments, JSON_C_TO_STRING_PLAIN));
+		call->desktop = find(id);
+		memcpy(call->request, host.request, sizeof(call->request));
 	}
 	return 0;
 }
@@ -343,13 +364,35 @@ void fake_guest_session(const char *id, const char *state)
 	tell(desktop);
 }
 
+void fake_guest_user(const char *id, uint32_t uid, const char *state, const char *reason)
+{
+	struct fake_desktop *desktop = find(id);
+
+	desktop->uid = uid;
+	desktop->reason = reason;
+	fake_guest_session(id, state);
+}
+
+void fake_agent_silent(const char *id, bool silent)
+{
+	struct fake_desktop *desktop = find(id);
+
+	desktop->silent = silent;
+	tell(desktop);
+}
+
 void fake_guest_reboots(const char *id)
 {
 	struct fake_desktop *desktop = find(id);
 
 	desktop->session[0] = '\0';
+	desktop->boot++;
 	become(desktop, "booting", "");
-	become(desktop, "ready", "");
+}
+
+void fake_guest_is_up(const char *id)
+{
+	become(find(id), "ready", "");
 }
 
 int host_client_stop(struct host_client *client, const char *id, int force, host_done_fn done, void *userdata)
@@ -364,7 +407,7 @@ void host_client_forget(struct host_client *client, void *userdata)
 {
 	size_t n = 0;
 
-	(void)client;
+	assert(client == host.client);
 	for (size_t i = 0; i < host.n_calls; i++) {
 		if (host.calls[i].userdata != userdata) {
 			host.calls[n++] = host.calls[i];

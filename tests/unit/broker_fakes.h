@@ -52,7 +52,11 @@ const char *fake_agent_request(void); /* the last one */
 const char *fake_agent_person(void);  /* of the last sign-in, as JSON */
 /* The guest says what has become of its session. */
 void fake_guest_session(const char *id, const char *state);
+void fake_guest_user(const char *id, uint32_t uid, const char *state, const char *reason);
 void fake_guest_reboots(const char *id);
+void fake_guest_is_up(const char *id);
+/* The host has not heard of the agent since it was restarted itself; what the guest does goes on. */
+void fake_agent_silent(const char *id, bool silent);
 
 /* Answers of auth are held back, or given now. The number of attempts under way. */
 void fake_auth_hold(bool hold);

@@ -65,22 +65,31 @@ static void what_the_guest_is_and_has(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"id\":\"a\",\"state\":\"ready\",\"agent\":{\"version\":\"0.1.0\",\"os\":\"Tiny\","
 			       "\"capabilities\":[\"size\",1,\"sign-in\"],\"missing\":[\"lock\"]},"
-			       "\"session\":{\"state\":\"locked\",\"uid\":2001}}",
+			       "\"sign_in\":true,\"session\":{\"state\":\"locked\",\"uid\":2001}}",
 			       &report),
 			 0);
 	assert_string_equal(report.guest.os, "Tiny");
 	assert_string_equal(report.guest.capabilities, "size,sign-in");
 	assert_string_equal(report.guest.missing, "lock");
-	assert_true(report.guest.signs_in && !report.guest.locks);
+	assert_true(report.guest.answers && report.guest.signs_in && !report.guest.locks);
 	assert_int_equal(report.guest.session, GUEST_SESSION_LOCKED);
 	assert_int_equal(report.guest.uid, 2001);
-	assert_int_equal(parse("{\"id\":\"a\",\"state\":\"ready\",\"agent\":{\"capabilities\":[\"sign-in-not\"]},"
-			       "\"session\":{\"state\":\"ended\",\"uid\":-1}}",
-			       &report),
-			 0);
-	assert_false(report.guest.signs_in);
+	assert_int_equal(
+	    parse("{\"id\":\"a\",\"state\":\"ready\",\"agent\":null,\"sign_in\":true,\"session\":null}", &report), 0);
+	assert_true(!report.guest.answers && report.guest.signs_in);
+	assert_int_equal(
+	    parse("{\"id\":\"a\",\"state\":\"ready\",\"agent\":{\"capabilities\":[\"unlock\",\"lock-not\"]},"
+		  "\"sign_in\":1,\"session\":{\"state\":\"over\",\"uid\":-1}}",
+		  &report),
+	    0);
+	assert_false(report.guest.signs_in || report.guest.locks);
 	assert_int_equal(report.guest.session, GUEST_SESSION_NONE);
 	assert_int_equal(report.guest.uid, 0);
+	assert_int_equal(
+	    parse("{\"id\":\"a\",\"state\":\"ready\",\"session\":{\"state\":\"ended\",\"reason\":\"over\"}}", &report),
+	    0);
+	assert_int_equal(report.guest.session, GUEST_SESSION_ENDED);
+	assert_string_equal(report.guest.reason, "over");
 }
 
 static void signing_in_is_said_and_its_refusal_is_the_reason(void **state)

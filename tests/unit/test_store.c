@@ -380,8 +380,10 @@ static void older_store_is_migrated(void **state)
 	add_pool(f);
 	add_desktop(f, "office-a", "anna", 0);
 	assert_int_equal(store_session_insert(f->store, &session), 0);
-	run_sql(f, "ALTER TABLE pool DROP COLUMN guest_groups; ALTER TABLE session DROP COLUMN gid;"
-		   "ALTER TABLE session DROP COLUMN full_name; PRAGMA user_version = 1");
+	run_sql(
+	    f,
+	    "ALTER TABLE pool DROP COLUMN guest_groups; ALTER TABLE session DROP COLUMN gid;"
+	    "ALTER TABLE session DROP COLUMN full_name; ALTER TABLE session DROP COLUMN boot; PRAGMA user_version = 1");
 	assert_int_equal(store_open(f->path, &f->store, &err), 0);
 	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
 	assert_string_equal(pool.guest_groups, "");
@@ -414,6 +416,11 @@ static void guest_s_user_is_kept_over_a_restart(void **state)
 	assert_int_equal(store_open(f->path, &f->store, &err), 0);
 	assert_int_equal(store_session_find(f->store, "office-a", &found), 0);
 	assert_string_equal(found.full_name, session.full_name);
+	assert_int_equal(found.boot, 0);
+	assert_int_equal(store_session_set_boot(f->store, session.id, 7), 0);
+	assert_int_equal(store_session_set_boot(f->store, session.id + 1, 7), -ENOENT);
+	assert_int_equal(store_session_find(f->store, session.desktop, &found), 0);
+	assert_int_equal(found.boot, 7);
 	assert_int_equal(found.gid, 3001);
 	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
 	assert_string_equal(pool.guest_groups, "audio,sudo");
