@@ -278,6 +278,17 @@ static int check_programs(const struct starter *starter, struct error *err)
 	return r;
 }
 
+/* spawn has to be root, and auth may have to be. */
+static void warn_of_root(void)
+{
+	for (size_t i = 0; i < PROGRAMS; i++)
+		if (programs[i].wanted && programs[i].uid == 0 && programs[i].run_as != CONF_COUNT &&
+		    programs[i].run_as != CONF_RUN_AUTH)
+			log_warning("hotdesk-%s runs as root and need not: set [run-as] %s to a user of its own (a "
+				    "number that nobody has will do)",
+				    programs[i].name, programs[i].name);
+}
+
 static int prepare(struct starter *starter, struct error *err)
 {
 	ssize_t length = readlink("/proc/self/exe", starter->beside, sizeof(starter->beside) - 1);
@@ -326,6 +337,7 @@ int main(int argc, char **argv)
 		log_error("%s", err.text);
 		return 1;
 	}
+	warn_of_root();
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	if (signals < 0) {
 		log_error("cannot watch signals: %s", strerror(errno));

@@ -14,7 +14,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
-from case import case, eventually, main  # noqa: E402
+from case import Skip, case, eventually, main  # noqa: E402
 from harness import BIN, Stack, free_port, process_alive, processes_with  # noqa: E402
 
 ORDER = ["spawn", "auth", "host", "broker", "gate"]
@@ -233,6 +233,24 @@ def a_bad_configuration_or_command_line_is_told():
         refused(fake, 2, "no program screen: there are spawn, auth", "--only", "screen")
         refused(fake, 2, "now is no option", "now")
         refused(fake, 2, "usage: hotdesk-starter", "--colour")
+
+
+@case
+def what_need_not_run_as_root_is_warned_of():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    with Fake() as fake:
+        fake.start().wait_begun(len(ORDER))
+        fake.end()
+        assert re.findall(r"hotdesk-(\w+) runs as root and need not", fake.said()) == ["host", "broker", "gate"]
+    with Fake(conf="[run-as]\ngate = 64101\nbroker = 64102\nhost = 64103\n") as fake:
+        fake.events_file.touch()
+        fake.events_file.chmod(0o666)
+        fake.start().wait_begun(len(ORDER))
+        owners = {name: os.stat(f"/proc/{pid}").st_uid for name, pid in fake.pids().items()}
+        assert owners == {"spawn": 0, "auth": 0, "gate": 64101, "broker": 64102, "host": 64103}, owners
+        fake.end()
+        assert "as root" not in fake.said(), fake.said()
 
 
 def as_nobody():
