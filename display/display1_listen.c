@@ -3,11 +3,14 @@
 
 #include "common/bus.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "display/display1.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#define REGISTERS_MAX 50 /* in a second */
 
 struct display1_listener {
 	sd_event *event;
@@ -15,6 +18,8 @@ struct display1_listener {
 	sd_bus_slot *gone, *asking; /* Ping, then RegisterListener */
 	const struct display1_listener_ops *ops;
 	void *userdata;
+	uint64_t second;
+	unsigned in_second;
 };
 
 /* r: what reading a message came to, and what its operation then returned. */
@@ -203,12 +208,25 @@ static int serve_own(struct display1_listener *listener, int fd)
 	return r;
 }
 
+static bool too_often(struct display1_listener *listener)
+{
+	uint64_t second = clock_usec() / 1000000;
+
+	if (second != listener->second) {
+		listener->second = second;
+		listener->in_second = 0;
+	}
+	return ++listener->in_second > REGISTERS_MAX;
+}
+
 /* It is started before it is registered: QEMU authenticates it inside the call, in its main loop. */
 int display1_listener_register(struct display1_listener *listener)
 {
 	_cleanup_close_ int theirs = -1;
 	int ends[2], r;
 
+	if (too_often(listener))
+		return -EBUSY;
 	drop_own(listener);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;

@@ -51,7 +51,10 @@ int display1_listener_new(sd_event *event, sd_bus *bus, const struct display1_li
 /* Takes NULL. */
 void display1_listener_free(struct display1_listener *listener);
 
-/* Registers anew, which brings a whole picture. May be called from within the ops of a message. */
+/*
+ * Registers anew, which brings a whole picture. May be called from within the ops of a message. -EBUSY: far too often
+ * in this second; a peer that needs it is to be given up.
+ */
 int display1_listener_register(struct display1_listener *listener);
 
 #endif

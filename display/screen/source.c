@@ -11,9 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#define RELISTENS_MAX 50    /* in a second: a guest that needs more is given up */
 #define QUEUE_MOTION_MAX 64 /* unsent messages above which a motion is left out */
 #define QUEUE_MAX 4096      /* unsent messages or answers above which QEMU is taken for dead */
 
@@ -35,8 +33,6 @@ struct source {
 	struct framebuffer *framebuffer; /* the screen's; NULL before the first scanout */
 	struct map map;
 	bool relisten, lost;
-	time_t second;
-	unsigned in_second;
 };
 
 static void map_clear(struct map *map)
@@ -283,18 +279,6 @@ static int source_listen(struct source *source)
 	return display1_listener_register(source->listener);
 }
 
-static bool relistens_too_often(struct source *source)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec != source->second) {
-		source->second = now.tv_sec;
-		source->in_second = 0;
-	}
-	return ++source->in_second > RELISTENS_MAX;
-}
-
 static int source_deferred(sd_event_source *event_source, void *userdata)
 {
 	struct source *source = userdata;
@@ -302,7 +286,7 @@ static int source_deferred(sd_event_source *event_source, void *userdata)
 	(void)event_source;
 	if (!source->lost && source->relisten) {
 		source->relisten = false;
-		if (relistens_too_often(source) || source_listen(source) < 0)
+		if (source_listen(source) < 0)
 			source->lost = true;
 	}
 	if (source->lost)

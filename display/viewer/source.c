@@ -114,8 +114,9 @@ static int on_update(const struct display1_rect *rect, const struct display1_pix
 
 	if (source->current != source->own || !inside(source->own, rect)) {
 		/* QEMU 7.2 may do this after a change of size: registering again brings a whole picture. */
-		r = display1_listener_register(source->listener);
-		return r < 0 ? r : 1;
+		if (display1_listener_register(source->listener) < 0)
+			source_lost(source);
+		return 1;
 	}
 	r = pixels_check((uint32_t)rect->w, (uint32_t)rect->h, pixels->stride, pixels->format, pixels->size);
 	if (r < 0)

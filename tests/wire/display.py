@@ -236,6 +236,23 @@ def a_desktop_that_takes_no_input_is_given_up():
 
 
 @case
+def a_desktop_whose_picture_never_fits_is_given_up():
+    with Desk() as desk:
+        desk.source()
+        desk.peer.expect("mapped")
+        desk.start()
+        for _ in range(1000):
+            desk.peer.tell("raw-update 0 0 10 10 40 400")
+            if desk.peer.expect("ready", "lost") == "lost":
+                break
+        else:
+            raise AssertionError("registered again 1000 times")
+        desk.source()
+        desk.peer.do("pattern 4")
+        desk.shows_source()
+
+
+@case
 def the_broker_closes_with_a_reason():
     with Desk() as desk:
         desk.source()
