@@ -14,8 +14,6 @@
 #define ECHOES 32       /* of our own positions, which the guest reports back */
 #define QUEUE_MOTION 64 /* messages waiting above which motion is only remembered */
 #define QUEUE_MAX 8192  /* above which the peer is given up */
-#define FLUSH_USEC 100000
-#define FLUSH_TRIES 20
 
 struct source {
 	sd_event *event;
@@ -332,13 +330,6 @@ static void source_release_all(struct source *source)
 	source_buttons(source, 0);
 }
 
-static void source_flush(struct source *source)
-{
-	for (unsigned i = 0; i < FLUSH_TRIES && !source->lost && source_queued(source) > 0; i++)
-		if (sd_bus_wait(source->bus, FLUSH_USEC / FLUSH_TRIES) < 0 || sd_bus_process(source->bus, NULL) < 0)
-			return;
-}
-
 void source_free(struct source *source)
 {
 	if (!source)
@@ -346,7 +337,6 @@ void source_free(struct source *source)
 	if (source->bus && !source->lost) {
 		source->closing = true;
 		source_release_all(source);
-		source_flush(source);
 	}
 	display1_listener_free(source->listener);
 	sd_bus_slot_unref(source->gone);

@@ -22,7 +22,10 @@ struct source_ops {
 int source_new(sd_event *event, int fd, struct surface *surface, const struct source_ops *ops, void *userdata,
 	       struct source **ret);
 
-/* Releases all pressed keys and buttons, writes what is queued for up to 100 ms, and closes. Takes NULL. */
+/*
+ * Releases all pressed keys and buttons and closes. What a peer that is stuck does not take is lost: hotdesk-screen
+ * releases what a display that leaves has pressed. Takes NULL.
+ */
 void source_free(struct source *source);
 
 bool source_has_picture(const struct source *source);

@@ -6,6 +6,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
@@ -233,6 +234,28 @@ def a_desktop_that_takes_no_input_is_given_up():
         desk.source()
         desk.peer.do("pattern 4")
         desk.shows_source()
+
+
+@case
+def a_desktop_that_is_stuck_is_left_at_once():
+    waits = []
+    with Desk() as desk:
+        desk.source()
+        viewer = desk.start(rfb.RAW, rfb.FENCE, *RESIZES)
+        for _ in range(4):
+            desk.peer.do("deaf 1")
+            viewer.key(0x61, True)
+            for number in range(40000):  # more than a socket holds
+                viewer.pointer(number % 320, 5)
+            viewer.fence(b"all said")
+            viewer.wait(lambda: viewer.fences and viewer.fences.pop(), "what was said before has been dealt with")
+            begin = time.monotonic()
+            desk.peer.do("clear")
+            waits.append(time.monotonic() - begin)
+            desk.source()
+            desk.peer.do("pattern 4")
+            desk.shows_source()
+    assert min(waits) < 0.1, f"the display waited each time: {waits}"
 
 
 @case
