@@ -3,7 +3,6 @@
 #include "auth/auth_client.h"
 #include "tests/unit/broker_fakes.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -407,7 +406,8 @@ void host_client_forget(struct host_client *client, void *userdata)
 {
 	size_t n = 0;
 
-	assert(client == host.client);
+	if (client != host.client)
+		abort();
 	for (size_t i = 0; i < host.n_calls; i++) {
 		if (host.calls[i].userdata != userdata) {
 			host.calls[n++] = host.calls[i];
