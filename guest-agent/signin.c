@@ -21,6 +21,9 @@
 static const char watch_unit[] = "while :; do case $(systemctl is-active \"$0\") in inactive|failed|unknown) break ;; "
 				 "esac; sleep 1; done; systemctl is-system-running";
 
+static const char stop[] = "exec systemctl stop 'hotdesk-session@*.service'";
+static const char stop_again[] = "sleep 0.5; exec systemctl stop 'hotdesk-session@*.service'";
+
 /* A sign-in that waits for the session before it to be over, or to be seen going on. */
 struct waiting {
 	uint32_t id; /* 0: none */
@@ -36,7 +39,7 @@ struct signin {
 	uint32_t id;  /* of the request that is being prepared */
 	uint32_t uid; /* of its person */
 	uint32_t log_off_id;
-	bool stopped; /* the log-off of that id is done but for the end of `running` */
+	bool stopped; /* systemd has done the log-off of that id once; `running` is to end by it */
 	bool up;      /* the session's part is there */
 	struct waiting waiting;
 	struct session_info session;
@@ -84,10 +87,18 @@ static void signin_go_on(struct signin *signin)
 		signin_start(signin, waiting.id, &waiting.person);
 }
 
+static void log_off_done(struct signin *signin, const char *error)
+{
+	uint32_t id = signin->log_off_id;
+
+	signin->log_off_id = 0;
+	signin->stopped = false;
+	signin->ops->answer(id, error, signin->userdata);
+	signin_go_on(signin);
+}
+
 static void signin_over(struct signin *signin, bool said)
 {
-	uint32_t log_off_id = signin->log_off_id;
-
 	unlink(signin->state_path);
 	unlink(signin->reason_path);
 	if (said)
@@ -95,11 +106,12 @@ static void signin_over(struct signin *signin, bool said)
 	signin->session.state = SESSION_NONE;
 	signin->up = false;
 	if (signin->stopped) {
-		signin->stopped = false;
-		signin->log_off_id = 0;
-		signin->ops->answer(log_off_id, NULL, signin->userdata);
+		job_free(signin->stopping);
+		signin->stopping = NULL;
+		log_off_done(signin, NULL);
+	} else {
+		signin_go_on(signin);
 	}
-	signin_go_on(signin);
 }
 
 /* A guest that goes down takes the session with it: that is no log-off, and said in another way (leaving). */
@@ -167,6 +179,10 @@ static void on_prepared(bool good, const char *line, void *userdata)
 	int r;
 
 	signin->preparing = NULL;
+	if (good && signin->log_off_id != 0) {
+		signin_answer(signin, "logged off before the session began");
+		return;
+	}
 	if (!good || !account_name_is_unix(line)) {
 		signin_answer(signin, line);
 		return;
@@ -247,30 +263,35 @@ void signin_start(struct signin *signin, uint32_t id, const struct person *perso
 		signin_answer(signin, strerror(-r));
 }
 
+static int run_stop(struct signin *signin, const char *script);
+
+/* A stop that systemd has heard before the start of a session was none for it: then it is told again. */
 static void on_stopped(bool good, const char *line, void *userdata)
 {
 	struct signin *signin = userdata;
-	uint32_t id = signin->log_off_id;
+	int r;
 
 	signin->stopping = NULL;
-	signin->stopped = good && signin->running;
-	if (signin->stopped)
+	if (!good || (!signin->preparing && !signin->running)) {
+		log_off_done(signin, good ? NULL : line);
 		return;
-	signin->log_off_id = 0;
-	signin->ops->answer(id, good ? NULL : line, signin->userdata);
-	signin_go_on(signin);
+	}
+	signin->stopped = true;
+	r = run_stop(signin, stop_again);
+	if (r < 0)
+		log_off_done(signin, strerror(-r));
+}
+
+static int run_stop(struct signin *signin, const char *script)
+{
+	return job_run(signin->loop, (const char *const[]){"sh", "-c", script, NULL}, STOP_SECONDS, on_stopped, signin,
+		       &signin->stopping);
 }
 
 void signin_log_off(struct signin *signin, uint32_t id)
 {
-	int r;
+	int r = signin->log_off_id != 0 ? 0 : run_stop(signin, stop);
 
-	if (signin->log_off_id != 0) {
-		signin->log_off_id = id;
-		return;
-	}
-	r = job_run(signin->loop, (const char *const[]){"systemctl", "stop", "hotdesk-session@*.service", NULL},
-		    STOP_SECONDS, on_stopped, signin, &signin->stopping);
 	if (r < 0)
 		signin->ops->answer(id, strerror(-r), signin->userdata);
 	else

@@ -226,8 +226,8 @@ static void what_this_guest_cannot_do_is_refused(void **state)
 static const struct abilities signs_in = {.names = {"size", "sign-in", "log-off"}, .os = "Tiny"};
 
 /*
- * systemctl: a unit lasts as long as its file; start --wait, stop and is-active do as the real ones. A start ends early
- * when unit.lost is there, and badly when there is a reason.
+ * systemctl: a unit lasts as long as its file; start --wait, stop and is-active do as the real ones. A start comes late
+ * when unit.slow is there, ends early when unit.lost is there, and badly when there is a reason.
  */
 static void fake_systemctl(struct setup *s)
 {
@@ -235,7 +235,8 @@ static void fake_systemctl(struct setup *s)
 	    "#!/bin/sh\nunit="
 	    "%s/unit\n"
 	    "case $1 in\n"
-	    "start) echo \"$3\" >$unit; while [ -e $unit ]; do [ ! -e $unit.lost ] || exit 1; sleep 0.02; done\n"
+	    "start) [ ! -e $unit.slow ] || sleep 0.4\n"
+	    "echo \"$3\" >$unit; while [ -e $unit ]; do [ ! -e $unit.lost ] || exit 1; sleep 0.02; done\n"
 	    "[ ! -e %s ] || exit 1 ;;\n"
 	    "stop) rm -f $unit ;;\n"
 	    "is-active) if [ -e $unit ]; then echo active; else echo inactive; fi ;;\n"
@@ -276,7 +277,7 @@ static int set_up_sign_in(void **state)
 
 static int tear_down_sign_in(void **state)
 {
-	static const char *const files[] = {"unit", "unit.lost", "unit.system", "systemctl"};
+	static const char *const files[] = {"unit", "unit.lost", "unit.slow", "unit.system", "systemctl"};
 	struct setup *s = *state;
 	char path[128];
 
@@ -394,6 +395,29 @@ static void a_sign_in_waits_for_the_log_off_before_it(void **state)
 				   "{\"type\":\"result\",\"id\":3,\"ok\":true}\n" SESSION("starting"));
 }
 
+static void a_log_off_that_overtakes_the_start_ends_the_session_all_the_same(void **state)
+{
+	struct setup *s = *state;
+	char slow[128];
+
+	snprintf(slow, sizeof(slow), "%s/unit.slow", s->directory);
+	write_file(slow, "");
+	say(s, SIGN_IN("1", "alice", "1"));
+	expect(s, SESSION("starting"));
+	say(s, "{\"type\":\"log-off\",\"id\":2}\n");
+	expect(s, SESSION("ended") "1}\n{\"type\":\"result\",\"id\":2,\"ok\":true}\n");
+}
+
+static void a_log_off_before_there_is_a_session_keeps_it_from_beginning(void **state)
+{
+	struct setup *s = *state;
+
+	say(s, SIGN_IN("1", "alice", "1") "{\"type\":\"log-off\",\"id\":2}\n");
+	expect(s, "{\"type\":\"result\",\"id\":1,\"ok\":false,\"error\":\"logged off before the session began\"}\n"
+		  "{\"type\":\"result\",\"id\":2,\"ok\":true}\n");
+	sign_in(s);
+}
+
 /* systemctl's connection ends with the systemd that it speaks to; the session does not. */
 static void a_session_outlives_who_watches_it(void **state)
 {
@@ -486,6 +510,10 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(a_session_that_fails_says_why, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_log_off_is_answered_after_the_end, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_sign_in_waits_for_the_log_off_before_it, set_up_sign_in,
+					    tear_down_sign_in),
+	    cmocka_unit_test_setup_teardown(a_log_off_that_overtakes_the_start_ends_the_session_all_the_same,
+					    set_up_sign_in, tear_down_sign_in),
+	    cmocka_unit_test_setup_teardown(a_log_off_before_there_is_a_session_keeps_it_from_beginning, set_up_sign_in,
 					    tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_session_outlives_who_watches_it, set_up_sign_in, tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(an_x_server_that_ends_is_looked_for_again, set_up_sign_in,
