@@ -167,6 +167,8 @@ static enum auth_result pam_ask(pam_handle_t *pam, const struct attempt_request 
 	if (result == AUTH_OK) {
 		status = pam_acct_mgmt(pam, PAM_DISALLOW_NULL_AUTHTOK);
 		result = result_of_account(status);
+		/* Nothing is to outlive the question, like a ticket in a file; a module that has none may fail. */
+		(void)pam_setcred(pam, PAM_DELETE_CRED | PAM_SILENT);
 	}
 	if (result == AUTH_FAILED)
 		log_error("PAM service %s cannot work: %s: see its file and the system log", request->service,

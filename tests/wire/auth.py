@@ -240,6 +240,16 @@ def peer_and_terminal_reach_pam():
         assert seen.read_text().split() == ["192.0.2.7", "hotdesk", "alice"], seen.read_text()
 
 
+@case
+def credentials_are_deleted_and_no_session_is_opened():
+    seen = work / "calls"
+    record = f"{{}} required {BIN}/pam-record.so {seen}\n"
+    service = UNIX + record.format("auth") + record.format("account") + record.format("session")
+    with serving(service) as auth:
+        auth.refused(EXPIRED, "gone")  # and a good login behind it
+        assert seen.read_text() == "authenticate\nacct_mgmt\nsetcred delete\n" * 2, seen.read_text()
+
+
 def waiting_service(flag):
     script = work / "wait"
     script.write_text(f"#!/bin/sh\nwhile [ -d {work} ] && [ ! -e {flag} ]; do sleep 0.05; done\n")
