@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from accounts import PAST, STALE, UNIX, Account, Accounts
 from case import Skip, case, eventually, main
 from harness import BIN, hash_password, process_alive
 from own_mounts import own_mounts
@@ -19,51 +20,36 @@ from own_mounts import own_mounts
 OK, DENIED, EXPIRED, LOCKED, NOT_PERMITTED, BUSY, FAILED = range(7)
 INCORRECT = "Login incorrect: check the user name and password, then try again."
 UNKNOWN_UID = 0xffffffff
-UNIX = "auth required pam_unix.so\naccount required pam_unix.so\n"
 PASSWORD = "Wonder land: 42"
 
-# name, uid, GECOS, shadow fields behind the hash (last change, min, max, warn, inactive, expire)
-ACCOUNTS = (
-    ("alice", 5001, b"Alice Liddell,Room 1,,", "19000:0:99999:7:::"),
-    ("latin", 5002, "J\u00fcrgen,,,".encode("latin-1"), "19000:0:99999:7:::"),
-    ("gone", 5003, b"", "19000:0:99999:7::1:"),
-    ("stale", 5004, b"", "0:0:99999:7:::"),
-    ("locked", 5005, b"", "19000:0:99999:7:::"),
-    ("system", 500, b"", "19000:0:99999:7:::"),
-    ("empty", 5006, b"", "19000:0:99999:7:::"),
-)
-
 work = None
+accounts = None
 
 
 def setup():
-    global work
+    global work, accounts
     if os.geteuid() != 0:
         raise Skip("needs root: accounts of its own are mounted over /etc/passwd and /etc/shadow")
     work = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-auth-"))
     os.chmod(work, 0o755)
     hashed = hash_password(PASSWORD)
-    files = {name: bytearray(pathlib.Path("/etc", name).read_bytes()) for name in ("passwd", "shadow", "group")}
-    root = files["shadow"].split(b"\n", 1)[1]
-    files["shadow"] = bytearray(f"root:{hashed}:19000:0:99999:7:::\n".encode() + root)
-    for name, uid, gecos, ageing in ACCOUNTS:
-        secret = {"locked": "!" + hashed, "empty": ""}.get(name, hashed)
-        files["passwd"] += f"{name}:x:{uid}:{uid}:".encode() + gecos + b":/nonexistent:/bin/sh\n"
-        files["shadow"] += f"{name}:{secret}:{ageing}\n".encode()
-        files["group"] += f"{name}:x:{uid}:\n".encode()
-    files["group"] += b"designers:x:6001:alice,latin\n"
     crowd = ",".join(f"colleague{number}" for number in range(9000))
-    files["group"] += f"everybody:x:6002:{crowd},alice\n".encode()
-    for name, text in files.items():
-        (work / name).write_bytes(text)
-        (work / name).chmod(0o640 if name == "shadow" else 0o644)
-        subprocess.run(["mount", "--bind", work / name, f"/etc/{name}"], check=True)
+    accounts = Accounts(work, [
+        Account("root", 0, hashed),
+        Account("alice", 5001, hashed, b"Alice Liddell,Room 1,,"),
+        Account("latin", 5002, hashed, "J\u00fcrgen,,,".encode("latin-1")),
+        Account("gone", 5003, hashed, ageing=PAST),
+        Account("stale", 5004, hashed, ageing=STALE),
+        Account("locked", 5005, "!" + hashed),
+        Account("system", 500, hashed),
+        Account("empty", 5006, ""),
+    ], f"designers:x:6001:alice,latin\neverybody:x:6002:{crowd},alice\n".encode())
 
 
 def teardown():
+    if accounts:
+        accounts.remove()
     if work:
-        for name in ("passwd", "shadow", "group"):
-            subprocess.run(["umount", f"/etc/{name}"], check=False, capture_output=True)
         shutil.rmtree(work)
 
 

@@ -17,13 +17,14 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import rfb  # noqa: E402
+from accounts import GOOD, PAST, STALE, UNIX, Account, Accounts  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
 from disks import filled, mount_small, unmount  # noqa: E402
-from harness import BIN, PROGRAMS, Stack  # noqa: E402
+from harness import BIN, PROGRAMS, Stack, hash_password  # noqa: E402
 from own_mounts import own_mounts  # noqa: E402
 
 USERS = {"alice": "wonder", "bob": "builder", "carol": "chorus", "dave": "diver", "erin": "eager", "frank": "stranger",
-         "root": "toor"}
+         "root": "toor", "gone": "expired", "stale": "must change", "locked": "padlock"}
 MEMORY_ALLOWED = 48 << 20
 LARGEST_SIDE = 16384
 
@@ -32,11 +33,23 @@ disk = None
 pids = {}
 kept = None         # alice's desktop, which nothing may touch
 mounts = []
+accounts = None
+
+
+def unix_accounts():
+    global accounts
+    accounts = Accounts(stack.directory, [
+        Account(name, 0 if name == "root" else 5000 + number, ("!" if name == "locked" else "") + hash_password(password),
+                ageing={"gone": PAST, "stale": STALE}.get(name, GOOD))
+        for number, (name, password) in enumerate(USERS.items())])
 
 
 def setup():
     global stack, disk, pids, kept
-    stack = Stack(users=USERS, conf={"host": {"stop-timeout": 2, "ready-timeout": 3600}})
+    root_here = os.geteuid() == 0
+    stack = Stack(users=USERS, conf={"host": {"stop-timeout": 2, "ready-timeout": 3600}}, pam=UNIX if root_here else None)
+    if root_here:
+        unix_accounts()
     disk = make_disk("disk")
     if os.geteuid() == 0:
         for program, size in (("host", "16m"), ("broker", "4m")):
@@ -44,7 +57,7 @@ def setup():
             mounts.append(stack.state / program)
     stack.start()
     stack.cli("image", "import", "empty", disk)
-    create_pool("desk", "alice", "bob", "carol", "root")
+    create_pool("desk", "alice", "bob", "carol", "root", "gone", "stale", "locked")
     pids = {program: stack.pid_of(program) for program in PROGRAMS}
     good()
     kept = identity_of("alice")
@@ -66,6 +79,8 @@ def stack_stop():
     finally:
         for path in mounts:
             unmount(path)
+        if accounts:
+            accounts.remove()
         if not keep:
             subprocess.run(["rm", "-rf", stack.directory], check=False)
 
@@ -163,6 +178,18 @@ def wrong_password_and_unknown_user():
     wrong, unknown = refusal("alice", "wonde"), refusal("nobody-here", "wonder")
     assert wrong == unknown and "password" in wrong, (wrong, unknown)
     assert refusal("alice", "") == wrong
+
+
+@stack_case
+def expired_and_locked_accounts():
+    if not accounts:
+        raise Skip("needs root: accounts of its own are mounted over /etc/passwd and /etc/shadow")
+    for user in ("gone", "stale"):
+        reason = refusal(user)
+        assert "expired" in reason, reason
+    # What is wrong with an account is told to who knows its password alone; pam_unix takes a locked one for wrong.
+    assert refusal("locked") == refusal("gone", "guessed") == refusal("alice", "wonde")
+    assert not [row for row in stack.json("desktop", "list") if row["owner"] in ("gone", "stale", "locked")]
 
 
 @stack_case
