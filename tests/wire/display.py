@@ -281,7 +281,7 @@ def the_broker_closes_with_a_reason():
         desk.source()
         viewer = desk.start()
         before = bytes(viewer.framebuffer)
-        desk.peer.do("finish Your desktop was stopped|The administrator ended this session.|300")
+        desk.peer.do("finish Your desktop was stopped|The administrator ended this session.|5000")
         viewer.wait(lambda: bytes(viewer.framebuffer) != before and colours(viewer) > 20, "the reason")
         assert viewer.ended()
         assert desk.process.wait(10) == 0
