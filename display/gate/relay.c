@@ -21,6 +21,7 @@ struct relay {
 	bool viewer_ended;                /* nothing more comes from there or can be sent there */
 	bool stream_ended;                /* nothing more comes from the display */
 	bool stream_deaf;                 /* the display reads no more; what it still says is relayed */
+	bool end_told;                    /* the viewer has all and knows that nothing follows */
 	bool tls_wants_in, tls_wants_out; /* what the last TLS call waits for */
 };
 
@@ -92,6 +93,19 @@ static bool write_viewer(struct relay *relay)
 	return tls_outcome(relay, n);
 }
 
+/* Without close_notify (RFC 8446, 6.1) a viewer reports a broken connection instead of an end. */
+static bool tell_end(struct relay *relay)
+{
+	int n;
+
+	if (relay->viewer_ended || !relay->stream_ended || pipe_used(&relay->down) > 0)
+		return false;
+	ERR_clear_error();
+	n = SSL_shutdown(relay->tls);
+	relay->end_told = n >= 0;
+	return relay->end_told || tls_outcome(relay, n);
+}
+
 static bool read_stream(struct relay *relay)
 {
 	ssize_t n;
@@ -132,7 +146,7 @@ static bool relay_over(const struct relay *relay)
 {
 	if (relay->viewer_ended)
 		return relay->stream_deaf || pipe_used(&relay->up) == 0;
-	return relay->stream_ended && pipe_used(&relay->down) == 0;
+	return relay->end_told;
 }
 
 static int relay_wait(struct relay *relay, int timeout)
@@ -170,6 +184,7 @@ static bool relay_step(struct relay *relay)
 	moved = write_stream(relay) || moved;
 	moved = read_viewer(relay) || moved;
 	moved = read_stream(relay) || moved;
+	moved = tell_end(relay) || moved;
 	return moved;
 }
 

@@ -60,7 +60,6 @@ static void *run(void *userdata)
 	fd_set_nonblock(ends->gate_fd, 1);
 	fd_set_nonblock(ends->stream_fd, 1);
 	ends->result = relay_run(ends->gate, ends->gate_fd, ends->stream_fd);
-	SSL_shutdown(ends->gate);
 	shutdown(ends->gate_fd, SHUT_RDWR);
 	shutdown(ends->stream_fd, SHUT_RDWR);
 	return NULL;
