@@ -44,7 +44,8 @@ struct desktop {
 	bool remake;            /* wanted absent only until the host has nothing of it, then running */
 	bool hold;              /* stopped for a moment before the next try */
 	sd_event_source *retry; /* ends hold, or a pause before a remake */
-	struct watch *watch;    /* NULL: nobody watches */
+	void (*unwritten)(struct desktop *desktop); /* what the store did not take, for retry; NULL: nothing */
+	struct watch *watch;                        /* NULL: nobody watches */
 };
 
 struct desktops;

@@ -16,6 +16,7 @@
 
 #define STEADY_USEC (60 * UINT64_C(1000000)) /* ready for so long: what came before does not count any more */
 #define PAUSE_USEC UINT64_C(500000)          /* before a try after a failed start, times the failures */
+#define UNWRITTEN_USEC UINT64_C(1000000)     /* before what the store did not take is written again */
 
 static const char killed_title[] = "Your session was ended";
 
@@ -31,6 +32,7 @@ void lifecycle_status(const struct desktop *desktop, struct status *ret)
 	    .host_away = !sync_connected(desktop->broker->sync),
 	    .signing_in = !guest_is_open(desktop),
 	    .refusal = guest_refusal(desktop),
+	    .unwritten = desktop->unwritten != NULL,
 	    .restarting = desktop->session.boot != 0,
 	    .reason = desktop->row.reason,
 	};
@@ -125,6 +127,7 @@ int lifecycle_end(struct desktop *desktop, bool remove, const char *title, const
 	guest_forget(desktop);
 	desktop->remake = false;
 	desktop->hold = false;
+	desktop->unwritten = NULL;
 	desktop->retry = sd_event_source_disable_unref(desktop->retry);
 	if (had_session)
 		tell(desktop, "session-end", detail);
@@ -135,6 +138,52 @@ int lifecycle_end(struct desktop *desktop, bool remove, const char *title, const
 	return 0;
 }
 
+static int retry_fired(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct desktop *desktop = userdata;
+	void (*unwritten)(struct desktop *) = desktop->unwritten;
+	struct desktop_row row = desktop->row;
+
+	(void)source;
+	(void)usec;
+	desktop->hold = false;
+	desktop->unwritten = NULL;
+	if (unwritten) {
+		unwritten(desktop);
+		return 0;
+	}
+	if (desktop->remake) {
+		row.wanted = WANTED_RUNNING;
+		if (desktop_save(desktop, &row) < 0) {
+			broker_timer(desktop->broker, &desktop->retry, PAUSE_USEC, retry_fired, desktop);
+			return 0;
+		}
+		desktop->remake = false;
+	}
+	sync_push(desktop->broker);
+	return 0;
+}
+
+static void retry_after(struct desktop *desktop, uint64_t usec)
+{
+	broker_timer(desktop->broker, &desktop->retry, usec, retry_fired, desktop);
+}
+
+/* The store did not take what follows from an event: again in a moment. */
+static void write_later(struct desktop *desktop, void (*again)(struct desktop *desktop))
+{
+	desktop->unwritten = again;
+	retry_after(desktop, UNWRITTEN_USEC);
+}
+
+/* As write_later for a desktop that has stopped: nothing may start the same clone before. */
+static void hold_and_write_later(struct desktop *desktop, void (*again)(struct desktop *desktop))
+{
+	desktop->hold = true;
+	write_later(desktop, again);
+	lifecycle_show(desktop);
+}
+
 /* The user has left the session in the guest. A desktop of her own goes on running; she is signed in again next time.
  */
 static void log_off(struct desktop *desktop)
@@ -143,14 +192,16 @@ static void log_off(struct desktop *desktop)
 	struct session_row session = desktop->session;
 
 	if (desktop_is_disposable(desktop)) {
-		lifecycle_end(desktop, false, title, detail);
+		if (lifecycle_end(desktop, false, title, detail) < 0)
+			write_later(desktop, log_off);
 		return;
 	}
-	if (desktop_set_session_state(desktop, SESSION_ENDED) >= 0) {
-		broker_event(desktop->broker, "session-end", session.user, desktop->row.id, desktop->row.pool, "%s",
-			     detail);
-		viewers_close(desktop, title, detail);
+	if (desktop_set_session_state(desktop, SESSION_ENDED) < 0) {
+		write_later(desktop, log_off);
+		return;
 	}
+	broker_event(desktop->broker, "session-end", session.user, desktop->row.id, desktop->row.pool, "%s", detail);
+	viewers_close(desktop, title, detail);
 	lifecycle_show(desktop);
 }
 
@@ -171,70 +222,73 @@ int lifecycle_kill(struct desktop *desktop, const char *detail)
 	return 0;
 }
 
-static int retry_fired(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct desktop *desktop = userdata;
-	struct desktop_row row = desktop->row;
-
-	(void)source;
-	(void)usec;
-	desktop->hold = false;
-	if (desktop->remake) {
-		row.wanted = WANTED_RUNNING;
-		if (desktop_save(desktop, &row) < 0) {
-			broker_timer(desktop->broker, &desktop->retry, PAUSE_USEC, retry_fired, desktop);
-			return 0;
-		}
-		desktop->remake = false;
-	}
-	sync_push(desktop->broker);
-	return 0;
-}
-
-static void retry_after(struct desktop *desktop, uint64_t usec)
-{
-	broker_timer(desktop->broker, &desktop->retry, usec, retry_fired, desktop);
-}
-
 /*
  * A floating desktop's clone is thrown away and made again under the same id, so that session and viewers stay; until
  * the host has nothing of it the row says absent. A dedicated one is started again.
  */
-static void try_again(struct desktop *desktop, struct desktop_row *row, bool crashed)
+static int try_again(struct desktop *desktop, struct desktop_row *row, bool crashed)
 {
-	if (desktop_is_disposable(desktop)) {
+	bool remake = desktop_is_disposable(desktop);
+	int r;
+
+	if (remake) {
 		row->wanted = WANTED_ABSENT;
 		row->image_version = 0;
-		if (desktop_save(desktop, row) < 0)
-			return;
-		desktop->remake = true;
-	} else {
-		if (desktop_save(desktop, row) < 0)
-			return;
+	}
+	r = desktop_save(desktop, row);
+	if (r < 0)
+		return r;
+	desktop->remake = remake;
+	if (!remake) {
 		desktop->hold = !crashed;
 		retry_after(desktop, crashed ? 0 : PAUSE_USEC * row->failures);
 	}
+	return 0;
 }
 
-static void failed(struct desktop *desktop, const struct report *report, bool crashed)
+/* Counts it and tries again, or gives up. */
+static int write_failure(struct desktop *desktop, bool crashed)
 {
 	struct desktop_row row = desktop->row;
 
 	if (desktop->ready_since != 0 && clock_usec() - desktop->ready_since >= STEADY_USEC)
 		row.failures = 0;
-	desktop->ready_since = 0;
 	row.failures++;
 	snprintf(row.reason, sizeof(row.reason), "%s",
-		 report->reason[0] ? report->reason : "The virtual machine ended unexpectedly.");
-	tell(desktop, crashed ? "crash" : "start-failed", row.reason);
-	if (row.failures >= DESKTOP_FAILURES_MAX) {
-		desktop_save(desktop, &row);
-		tell(desktop, "failed", "given up after failing several times in a row");
-	} else {
-		try_again(desktop, &row, crashed);
+		 desktop->reason[0] ? desktop->reason : "The virtual machine ended unexpectedly.");
+	return row.failures < DESKTOP_FAILURES_MAX ? try_again(desktop, &row, crashed) : desktop_save(desktop, &row);
+}
+
+static void failed(struct desktop *desktop, bool crashed, void (*again)(struct desktop *desktop))
+{
+	if (write_failure(desktop, crashed) < 0) {
+		hold_and_write_later(desktop, again);
+		return;
 	}
+	desktop->ready_since = 0;
+	tell(desktop, crashed ? "crash" : "start-failed", desktop->row.reason);
+	if (desktop_is_failed(desktop))
+		tell(desktop, "failed", "given up after failing several times in a row");
 	sync_push(desktop->broker);
 	spares_soon(desktop->broker);
+	lifecycle_show(desktop);
+}
+
+static void crashed(struct desktop *desktop)
+{
+	failed(desktop, true, crashed);
+}
+
+static void start_failed(struct desktop *desktop)
+{
+	failed(desktop, false, start_failed);
+}
+
+/* By the guest. May free it. */
+static void shut_down(struct desktop *desktop)
+{
+	if (lifecycle_end(desktop, false, "You have logged off", "Your desktop was shut down. Goodbye.") < 0)
+		hold_and_write_later(desktop, shut_down);
 }
 
 static void became_ready(struct desktop *desktop)
@@ -263,17 +317,17 @@ static void became_absent(struct desktop *desktop)
 		sync_push(desktop->broker);
 }
 
-/* Returns true where the desktop was freed. */
+/* Returns true where the desktop may be freed; whoever watches has been told then. */
 static bool became_stopped(struct desktop *desktop, const struct report *report)
 {
 	if (desktop->row.wanted != WANTED_RUNNING || desktop->hold || desktop_is_failed(desktop))
 		return false;
 	switch (report->cause) {
 	case CAUSE_GUEST_SHUTDOWN:
-		lifecycle_end(desktop, false, "You have logged off", "Your desktop was shut down. Goodbye.");
+		shut_down(desktop);
 		return true;
 	case CAUSE_CRASH:
-		failed(desktop, report, true);
+		crashed(desktop);
 		return false;
 	case CAUSE_NONE:
 	case CAUSE_ASKED:
@@ -296,7 +350,7 @@ static bool became(struct desktop *desktop, const struct report *report)
 		return became_stopped(desktop, report);
 	case DESKTOP_FAILED:
 		if (desktop->row.wanted == WANTED_RUNNING && !desktop->hold && !desktop_is_failed(desktop))
-			failed(desktop, report, false);
+			start_failed(desktop);
 		return false;
 	case DESKTOP_UNKNOWN:
 	case DESKTOP_CLONING:

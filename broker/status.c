@@ -81,6 +81,13 @@ void status_make(const struct status_input *input, struct status *ret)
 		fill_given_up(input, ret);
 		return;
 	}
+	if (input->unwritten) {
+		set_text(
+		    ret, "Waiting for the broker's disk", "%s",
+		    "What happened to your desktop cannot be recorded. It is tried again; please stay connected, or "
+		    "tell your administrator.");
+		return;
+	}
 	if (input->state == DESKTOP_READY && input->reconnecting) {
 		set_text(ret, "Reconnecting", "%s", "The connection to your desktop's screen is being made again.");
 		return;

@@ -13,6 +13,7 @@ struct status_input {
 	bool remade;       /* a floating desktop is replaced by a fresh clone */
 	bool reconnecting; /* it runs; its screen is being connected again */
 	bool host_away;
+	bool unwritten;      /* what follows from its end cannot be written to the store yet */
 	bool signing_in;     /* it runs; its user's session is not there yet */
 	bool restarting;     /* booting, where she was signed in already */
 	const char *refusal; /* why that cannot be, "" where it can */

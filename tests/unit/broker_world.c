@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -51,6 +53,16 @@ void restart_broker(void)
 	settle();
 }
 
+void fill_disk(bool full)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = full ? 0 : limit.rlim_max;
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 int world_set_up(void **state)
 {
 	char text[256], path[128];
@@ -76,6 +88,7 @@ int world_set_up(void **state)
 int world_tear_down(void **state)
 {
 	(void)state;
+	fill_disk(false);
 	for (size_t i = 0; i < world.n_streams; i++)
 		close(world.streams[i]);
 	broker_free(world.broker);

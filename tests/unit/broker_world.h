@@ -38,6 +38,9 @@ void settle(void);
 void start_broker(void);
 void restart_broker(void);
 
+/* Nothing can be written to any file of this process, as on a full disk; or it can again. */
+void fill_disk(bool full);
+
 /* For cmocka. */
 int world_set_up(void **state);
 int world_tear_down(void **state);

@@ -223,6 +223,56 @@ static void logging_off_removes_a_floating_desktop(void **state)
 	assert_int_equal(count_viewers(), 0);
 }
 
+static void assert_waits_for_the_disk(const struct desktop *desktop)
+{
+	until(strcmp(display(0)->title, "Waiting for the broker's disk") == 0);
+	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
+	assert_int_equal(desktop->row.wanted, WANTED_RUNNING);
+	assert_false(display(0)->closed);
+}
+
+static void a_shutdown_on_a_full_disk_ends_the_session_once_there_is_room(void **state)
+{
+	struct desktop *desktop;
+
+	(void)state;
+	desktop = alice_in_pool(POOL_DEDICATED, 1);
+	fill_disk(true);
+	fake_host_stopped(desktop->row.id, "guest-shutdown");
+	assert_waits_for_the_disk(desktop);
+	fill_disk(false);
+	/* Whatever else is sent meanwhile does not start it. */
+	broker_pools_changed(world.broker);
+	until(display(0)->closed);
+	assert_string_equal(display(0)->title, "You have logged off");
+	settle();
+	assert_int_equal(desktop->session.id, 0);
+	assert_int_equal(desktop->row.wanted, WANTED_STOPPED);
+	assert_string_equal(fake_host_state(desktop->row.id), "stopped");
+	assert_int_equal(desktop->boot, 1);
+}
+
+static void a_crash_on_a_full_disk_is_mended_once_there_is_room(void **state)
+{
+	struct desktop *desktop;
+	int64_t session;
+
+	(void)state;
+	desktop = alice_in_pool(POOL_FLOATING, 1);
+	session = desktop->session.id;
+	fill_disk(true);
+	fake_host_stopped(desktop->row.id, "crash");
+	assert_waits_for_the_disk(desktop);
+	assert_int_equal(desktop->row.failures, 0);
+	fill_disk(false);
+	broker_pools_changed(world.broker);
+	until(desktop->state == DESKTOP_ABSENT);
+	until(desktop->state == DESKTOP_READY && display(0)->source);
+	assert_session_goes_on(desktop, session);
+	assert_int_equal(desktop->boot, 1); /* of the fresh clone */
+	assert_int_equal(desktop->row.failures, 1);
+}
+
 static void logging_off_keeps_a_dedicated_desktop(void **state)
 {
 	struct desktop *desktop;
@@ -435,6 +485,8 @@ int main(void)
 	    CASE(a_dedicated_desktop_that_dies_is_started_again),
 	    CASE(three_failures_end_in_a_reason),
 	    CASE(logging_off_removes_a_floating_desktop),
+	    CASE(a_shutdown_on_a_full_disk_ends_the_session_once_there_is_room),
+	    CASE(a_crash_on_a_full_disk_is_mended_once_there_is_room),
 	    CASE(logging_off_keeps_a_dedicated_desktop),
 	    CASE(a_login_right_after_a_log_off_has_a_display_of_its_own),
 	    CASE(a_killed_broker_finds_everything_again),

@@ -155,6 +155,23 @@ static void leaving_the_session_removes_a_floating_desktop(void **state)
 	until(count_desktops() == 0);
 }
 
+static void a_log_off_on_a_full_disk_ends_the_session_once_there_is_room(void **state)
+{
+	(void)state;
+	make_pool(POOL_FLOATING, 1, 0);
+	signed_in("alice");
+	fill_disk(true);
+	fake_guest_session(id(), "ended");
+	settle();
+	assert_int_equal(first_desktop()->session.state, SESSION_ACTIVE);
+	assert_false(fake_process(SPAWN_DISPLAY, 0)->closed);
+	fill_disk(false);
+	until(fake_process(SPAWN_DISPLAY, 0)->closed);
+	assert_string_equal(fake_process(SPAWN_DISPLAY, 0)->title, "You have logged off");
+	fake_kill(SPAWN_DISPLAY, 0);
+	until(count_desktops() == 0);
+}
+
 static void leaving_the_session_keeps_a_dedicated_desktop_running(void **state)
 {
 	(void)state;
@@ -429,6 +446,7 @@ int main(void)
 	    TEST(a_second_viewer_sees_the_session_at_once),
 	    TEST(the_next_login_opens_a_locked_screen),
 	    TEST(leaving_the_session_removes_a_floating_desktop),
+	    TEST(a_log_off_on_a_full_disk_ends_the_session_once_there_is_room),
 	    TEST(leaving_the_session_keeps_a_dedicated_desktop_running),
 	    TEST(after_a_reboot_the_user_is_signed_in_again),
 	    TEST(a_restarted_broker_goes_on_where_it_was),
