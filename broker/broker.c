@@ -3,6 +3,7 @@
 
 #include "broker/desktop.h"
 #include "broker/login.h"
+#include "broker/refusals.h"
 #include "broker/spares.h"
 #include "broker/sync.h"
 #include "broker/viewer.h"
@@ -71,6 +72,8 @@ static int make_modules(struct broker *broker)
 	int r = waiters_new(broker, &broker->waiters);
 
 	if (r >= 0)
+		r = refusals_new(broker, &broker->refusals);
+	if (r >= 0)
 		r = spares_new(broker, &broker->spares);
 	if (r >= 0)
 		r = desktops_new(broker, &broker->desktops);
@@ -116,6 +119,7 @@ void broker_free(struct broker *broker)
 	if (!broker)
 		return;
 	logins_free(broker->logins);
+	refusals_free(broker->refusals);
 	if (broker->desktops)
 		watches_free(broker->desktops);
 	viewers_free(broker->viewers);

@@ -3,6 +3,7 @@
 
 #include "broker/gate_api.h"
 #include "broker/place.h"
+#include "broker/refusals.h"
 #include "broker/viewer.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -92,8 +93,7 @@ static void answer_fd(int fd, enum gate_status status, const char *reason, int s
 
 static void refuse(struct login *login, const char *reason)
 {
-	broker_event(login->broker, "login-refused", login->user, "", login->pool, "login from %s refused: %s",
-		     login->peer, reason);
+	refusals_add(login->broker->refusals, login->user, login->peer, login->pool, reason);
 	answer_fd(login->fd, GATE_REFUSED, reason, -1);
 	login_drop(login);
 }

@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_NAME_SIZE 33     /* pool and image names with the NUL */
-#define STORE_USER_SIZE 256    /* user and group names with the NUL */
-#define STORE_TEXT_SIZE 512    /* reasons and events, with the NUL */
-#define STORE_KEYBOARD_SIZE 48 /* XKB "LAYOUT" or "LAYOUT(VARIANT)" with the NUL */
-#define STORE_GROUPS_SIZE 512  /* names of groups with commas, with the NUL */
-#define STORE_PEER_SIZE 80     /* "ADDRESS PORT" with the NUL */
-#define STORE_EVENTS_MAX 10000 /* older ones are dropped */
+#define STORE_NAME_SIZE 33      /* pool and image names with the NUL */
+#define STORE_USER_SIZE 256     /* user and group names with the NUL */
+#define STORE_TEXT_SIZE 512     /* reasons and events, with the NUL */
+#define STORE_KEYBOARD_SIZE 48  /* XKB "LAYOUT" or "LAYOUT(VARIANT)" with the NUL */
+#define STORE_GROUPS_SIZE 512   /* names of groups with commas, with the NUL */
+#define STORE_PEER_SIZE 80      /* "ADDRESS PORT" with the NUL */
+#define STORE_EVENTS_MAX 10000  /* older ones are dropped */
+#define STORE_REFUSALS_MAX 2000 /* of refused logins, which push out no other event */
 
 enum pool_kind { POOL_FLOATING, POOL_DEDICATED };
 
@@ -83,6 +84,14 @@ struct event_row {
 	char kind[STORE_NAME_SIZE];                                                      /* "login", "crash", ... */
 	char user[STORE_USER_SIZE], desktop[HOST_DESKTOP_ID_MAX], pool[STORE_NAME_SIZE]; /* "" where none */
 	char text[STORE_TEXT_SIZE];
+};
+
+/* Logins that were refused for one reason. */
+struct refusal_row {
+	int64_t time;
+	uint32_t count;
+	char user[STORE_USER_SIZE], address[STORE_PEER_SIZE], pool[STORE_NAME_SIZE]; /* "" where none */
+	char reason[STORE_TEXT_SIZE];
 };
 
 /* The words of the enums in the database, JSON and on the command line; from_text returns -EINVAL for any other word.

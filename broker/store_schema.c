@@ -38,4 +38,9 @@ const char *const store_migrations[STORE_VERSION] = {
     "ALTER TABLE session ADD COLUMN full_name TEXT NOT NULL DEFAULT '';",
     /* 2 -> 3: since when she is there */
     "ALTER TABLE session ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;",
+    /* 3 -> 4: refused logins apart from the other events */
+    "CREATE TABLE refusal ("
+    "  id INTEGER PRIMARY KEY, minute INTEGER NOT NULL, user TEXT NOT NULL, address TEXT NOT NULL, pool TEXT NOT NULL,"
+    "  reason TEXT NOT NULL, count INTEGER NOT NULL, time INTEGER NOT NULL,"
+    "  UNIQUE (minute, user, address, pool, reason)) STRICT;",
 };

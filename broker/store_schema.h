@@ -3,7 +3,7 @@
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 
-#define STORE_VERSION 3
+#define STORE_VERSION 4
 
 extern const char *const store_migrations[STORE_VERSION];
 

@@ -98,12 +98,16 @@ static void read_event(sqlite3_stmt *statement, void *row)
 
 int store_events(struct store *store, size_t limit, struct event_row **ret, size_t *ret_n)
 {
-	return store_select(store,
-			    "SELECT id, time, kind, user, desktop, pool, text FROM event ORDER BY id DESC LIMIT ?1",
-			    VALUES(NUMBER((int64_t)limit)), sizeof(**ret), read_event, (void **)ret, ret_n);
+	return store_select(
+	    store,
+	    "SELECT id, time, kind, user, desktop, pool, text FROM event UNION ALL"
+	    " SELECT id, time, 'login-refused', user, '', pool, 'login from ' || address || ' refused' ||"
+	    " iif(count > 1, ' ' || count || ' times', '') || ': ' || reason FROM refusal"
+	    " ORDER BY time DESC, id DESC LIMIT ?1",
+	    VALUES(NUMBER((int64_t)limit)), sizeof(**ret), read_event, (void **)ret, ret_n);
 }
 
-int store_event_add(struct store *store, const struct event_row *event)
+static int insert_event(struct store *store, const struct event_row *event)
 {
 	int r = store_run(store,
 			  "INSERT INTO event (time, kind, user, desktop, pool, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -115,6 +119,37 @@ int store_event_add(struct store *store, const struct event_row *event)
 		return r;
 	return store_run(store, "DELETE FROM event WHERE id <= ?1",
 			 VALUES(NUMBER(sqlite3_last_insert_rowid(store->db) - STORE_EVENTS_MAX)), NULL);
+}
+
+int store_refusal_add(struct store *store, const struct refusal_row *refusal)
+{
+	int r =
+	    store_run(store,
+		      "INSERT INTO refusal (minute, user, address, pool, reason, count, time)"
+		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (minute, user, address, pool, reason)"
+		      " DO UPDATE SET count = count + excluded.count, time = excluded.time",
+		      VALUES(NUMBER(refusal->time / 60), TEXT(refusal->user), TEXT(refusal->address),
+			     TEXT(refusal->pool), TEXT(refusal->reason), NUMBER(refusal->count), NUMBER(refusal->time)),
+		      NULL);
+
+	if (r < 0)
+		return r;
+	return store_run(store, "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?1",
+			 VALUES(NUMBER(STORE_REFUSALS_MAX)), NULL);
+}
+
+int store_event_add(struct store *store, const struct event_row *event)
+{
+	bool alone = !store->in_transaction;
+	int r = alone ? store_begin(store) : 0;
+
+	if (r == 0)
+		r = insert_event(store, event);
+	if (r == 0 && alone)
+		return store_commit(store);
+	if (r < 0 && alone)
+		store_rollback(store);
+	return r;
 }
 
 /* The lowest number of the range that is given to nobody: the first, or the one behind a given one. */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -80,6 +81,50 @@ static void a_wrong_password_is_refused(void **state)
 	assert_string_equal(result.reason, "Wrong user name or password.");
 	assert_int_equal(count_desktops(), 0);
 	assert_int_equal(fake_processes(SPAWN_DISPLAY), 0);
+}
+
+static size_t count_refusals(char *text, size_t size)
+{
+	struct event_row *rows = NULL;
+	size_t n = 0, refusals = 0;
+
+	assert_int_equal(store_events(world.broker->store, 1000, &rows, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].kind, "login-refused") == 0) {
+			snprintf(text, size, "%s", rows[i].text);
+			refusals++;
+		}
+	free(rows);
+	return refusals;
+}
+
+/* On a full disk none of them is written alone. */
+static void refused_logins_are_collected(void **state)
+{
+	struct gate_result result;
+	char text[STORE_TEXT_SIZE];
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 0);
+	fill_disk(true);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(answer_of(knock("mallory"), &result), -1);
+	assert_int_equal(count_refusals(text, sizeof(text)), 0);
+	fill_disk(false);
+	until(count_refusals(text, sizeof(text)) == 1);
+	assert_string_equal(text, "login from 192.0.2.1 refused 3 times: Wrong user name or password.");
+}
+
+static void a_broker_that_ends_writes_the_refused_logins(void **state)
+{
+	struct gate_result result;
+	char text[STORE_TEXT_SIZE];
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 0);
+	answer_of(knock("mallory"), &result);
+	restart_broker();
+	assert_int_equal(count_refusals(text, sizeof(text)), 1);
 }
 
 static void one_user_twice_at_once_shares_one_desktop(void **state)
@@ -477,6 +522,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(a_login_gets_a_desktop_and_its_picture),
 	    CASE(a_wrong_password_is_refused),
+	    CASE(refused_logins_are_collected),
+	    CASE(a_broker_that_ends_writes_the_refused_logins),
 	    CASE(one_user_twice_at_once_shares_one_desktop),
 	    CASE(a_full_pool_refuses_the_next_user),
 	    CASE(a_gate_that_goes_away_cancels_its_login),

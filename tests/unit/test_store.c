@@ -278,6 +278,53 @@ static void events_are_capped(void **state)
 	assert_string_equal(rows[0].text, "logged in");
 }
 
+static void add_refusal(struct fixture *f, int64_t time, const char *user, uint32_t count)
+{
+	struct refusal_row row = {.time = time, .count = count, .address = "192.0.2.1", .reason = "Wrong password."};
+
+	snprintf(row.user, sizeof(row.user), "%s", user);
+	assert_int_equal(store_refusal_add(f->store, &row), 0);
+}
+
+static void refusals_of_a_minute_are_one_event(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ struct event_row *rows = NULL;
+	size_t n = 0;
+
+	add_refusal(f, 600, "anna", 1);
+	add_refusal(f, 601, "bert", 1);
+	add_refusal(f, 602, "anna", 2);
+	add_refusal(f, 660, "anna", 1);
+	assert_int_equal(store_events(f->store, 10, &rows, &n), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(rows[0].text, "login from 192.0.2.1 refused: Wrong password.");
+	assert_string_equal(rows[1].kind, "login-refused");
+	assert_string_equal(rows[1].user, "anna");
+	assert_string_equal(rows[1].text, "login from 192.0.2.1 refused 3 times: Wrong password.");
+	assert_int_equal(rows[1].time, 602);
+	assert_string_equal(rows[2].user, "bert");
+}
+
+static void refusals_push_out_only_refusals(void **state)
+{
+	struct fixture *f = *state;
+	struct event_row event = {.time = 1, .kind = "login", .user = "anna", .text = "logged in"};
+	_cleanup_free_ struct event_row *rows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(store_event_add(f->store, &event), 0);
+	assert_int_equal(store_begin(f->store), 0);
+	for (int i = 0; i < STORE_REFUSALS_MAX + 25; i++)
+		add_refusal(f, 60 * (int64_t)i, "mallory", 1);
+	assert_int_equal(store_commit(f->store), 0);
+	assert_int_equal(store_events(f->store, 2 * (size_t)STORE_EVENTS_MAX, &rows, &n), 0);
+	assert_int_equal(n, STORE_REFUSALS_MAX + 1);
+	assert_int_equal(rows[0].time, 60 * (STORE_REFUSALS_MAX + 24));
+	assert_string_equal(rows[STORE_REFUSALS_MAX - 1].kind, "login-refused");
+	assert_string_equal(rows[STORE_REFUSALS_MAX].kind, "login");
+}
+
 static void uids_are_kept_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -380,10 +427,10 @@ static void older_store_is_migrated(void **state)
 	add_pool(f);
 	add_desktop(f, "office-a", "anna", 0);
 	assert_int_equal(store_session_insert(f->store, &session), 0);
-	run_sql(
-	    f,
-	    "ALTER TABLE pool DROP COLUMN guest_groups; ALTER TABLE session DROP COLUMN gid;"
-	    "ALTER TABLE session DROP COLUMN full_name; ALTER TABLE session DROP COLUMN boot; PRAGMA user_version = 1");
+	run_sql(f,
+		"ALTER TABLE pool DROP COLUMN guest_groups; ALTER TABLE session DROP COLUMN gid;"
+		"ALTER TABLE session DROP COLUMN full_name; ALTER TABLE session DROP COLUMN boot; DROP TABLE refusal;"
+		"PRAGMA user_version = 1");
 	assert_int_equal(store_open(f->path, &f->store, &err), 0);
 	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
 	assert_string_equal(pool.guest_groups, "");
@@ -502,6 +549,8 @@ int main(void)
 	    TEST(one_open_session_for_each_desktop),
 	    TEST(viewers_survive_a_restart_and_go_with_their_desktop),
 	    TEST(events_are_capped),
+	    TEST(refusals_of_a_minute_are_one_event),
+	    TEST(refusals_push_out_only_refusals),
 	    TEST(uids_are_kept_for_ever),
 	    TEST(generation_counts_up),
 	    TEST(rollback_leaves_nothing),

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Refused logins. Whoever reaches the gate can cause any number of them, so they are collected and written about once a
+ * second in one transaction; the log has each of them at once.
+ */
+#ifndef BROKER_REFUSALS_H
+#define BROKER_REFUSALS_H
+
+#include "broker/broker.h"
+
+int refusals_new(struct broker *broker, struct refusals **ret);
+/* Writes what is left. */
+void refusals_free(struct refusals *refusals);
+
+/* user and pool may be ""; peer is "ADDRESS PORT". */
+void refusals_add(struct refusals *refusals, const char *user, const char *peer, const char *pool, const char *reason);
+
+#endif
