@@ -115,21 +115,22 @@ static const struct port_ops link_port_ops = {
 int link_new(struct loop *loop, const char *port_path, const struct link_ops *ops, void *userdata,
 	     struct host_link **ret)
 {
-	_cleanup_(link_freep) struct host_link *link = calloc(1, sizeof(*link));
+	struct host_link *link = calloc(1, sizeof(*link));
 	int r;
 
 	if (!link)
 		return -ENOMEM;
 	link->ops = ops;
 	link->userdata = userdata;
+	*ret = link; /* before the port: requests may lie there already, and their answers go through it */
 	r = loop_every(loop, LINK_HEARTBEAT_MS, on_heartbeat, link, &link->heartbeat);
-	if (r < 0)
-		return r;
-	r = port_new(loop, LINK_PORT_NAME, port_path, &link_port_ops, link, &link->port);
-	if (r < 0)
-		return r;
-	*ret = steal_ptr(link);
-	return 0;
+	if (r == 0)
+		r = port_new(loop, LINK_PORT_NAME, port_path, &link_port_ops, link, &link->port);
+	if (r < 0) {
+		link_free(link);
+		*ret = NULL;
+	}
+	return r;
 }
 
 void link_free(struct host_link *link)
@@ -140,11 +141,6 @@ void link_free(struct host_link *link)
 	watch_free(link->heartbeat);
 	lines_clear(&link->lines);
 	free(link);
-}
-
-void link_freep(struct host_link **link)
-{
-	link_free(*link);
 }
 
 void link_ready(struct host_link *link)

@@ -25,7 +25,6 @@ int link_new(struct loop *loop, const char *port_path, const struct link_ops *op
 	     struct host_link **ret);
 /* Takes NULL. */
 void link_free(struct host_link *link);
-void link_freep(struct host_link **link);
 
 /* Nobody is told while there is no host: the next hello says what is. */
 void link_ready(struct host_link *link);

@@ -229,6 +229,21 @@ static const struct abilities signs_in = {.names = {"size", "sign-in", "log-off"
  * systemctl: a unit lasts as long as its file; start --wait, stop and is-active do as the real ones. A start comes late
  * when unit.slow is there, ends early when unit.lost is there, and badly when there is a reason.
  */
+/* The guest has just booted and the host was there before: hello and requests are the first thing that is read. */
+static void requests_that_wait_in_the_port_are_answered(void **state)
+{
+	_cleanup_close_ int slave = -1;
+	struct setup *s = *state;
+
+	slave = open(s->port, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	root_part_free(s->part);
+	s->part = NULL;
+	say(s, "{\"type\":\"hello\",\"version\":1,\"nonce\":\"e1\"}\n{\"type\":\"lock\",\"id\":7}\n");
+	start(s, &size_only);
+	expect(s, "\"id\":7");
+	assert_non_null(strstr(s->text, "\"nonce\":\"e1\""));
+}
+
 static void fake_systemctl(struct setup *s)
 {
 	static const char script[] =
@@ -503,6 +518,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(what_this_guest_cannot_do_is_refused, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(requests_that_wait_in_the_port_are_answered, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(signing_in_starts_a_session_and_tells_what_becomes_of_it, set_up_sign_in,
 					    tear_down_sign_in),
 	    cmocka_unit_test_setup_teardown(a_sign_in_that_is_refused_says_why, set_up_sign_in, tear_down_sign_in),
