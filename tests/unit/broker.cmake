@@ -6,3 +6,6 @@ target_sources(unit-broker PRIVATE broker_world.c broker_fake_host.c broker_fake
 
 unit_test(broker_guest hotdesk-broker-core)
 target_sources(unit-broker_guest PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)
+
+unit_test(broker_disk hotdesk-broker-core)
+target_sources(unit-broker_disk PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)

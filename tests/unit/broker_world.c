@@ -152,6 +152,24 @@ void log_in(const char *name)
 	settle();
 }
 
+struct desktop *alice_in_pool(enum pool_kind kind, uint32_t max)
+{
+	make_pool(kind, max, 0);
+	log_in("alice");
+	return first_desktop();
+}
+
+struct fake_process *display(uint32_t slot)
+{
+	return fake_process(SPAWN_DISPLAY, slot);
+}
+
+void assert_session_goes_on(const struct desktop *desktop, int64_t session)
+{
+	assert_int_equal(desktop->session.id, session);
+	assert_int_equal(desktop->session.state, SESSION_ACTIVE);
+}
+
 struct desktop *first_desktop(void)
 {
 	return desktops_first(world.broker->desktops);

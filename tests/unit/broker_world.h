@@ -19,6 +19,8 @@ struct world {
 	size_t n_streams;
 };
 
+struct fake_process;
+
 extern struct world world;
 
 #define until(condition)                                                                                               \
@@ -54,6 +56,13 @@ int knock(const char *name);
 int answer_of(int gate, struct gate_result *ret);
 /* Both; the stream stays open to the end of the test. */
 void log_in(const char *name);
+
+/* A pool without spares, and the first login in it. */
+struct desktop *alice_in_pool(enum pool_kind kind, uint32_t max);
+/* Displays have slots in the order of their logins. */
+struct fake_process *display(uint32_t slot);
+/* Active, and the same as before. */
+void assert_session_goes_on(const struct desktop *desktop, int64_t session);
 
 struct desktop *first_desktop(void);
 /* In the store. */
