@@ -110,7 +110,8 @@ void desktop_row_make(const struct pool *pool, const char *owner, struct desktop
 
 	while (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		;
-	*ret = (struct desktop_row){.wanted = WANTED_RUNNING, .created = time(NULL)};
+	*ret = (struct desktop_row){
+	    .wanted = WANTED_RUNNING, .created = time(NULL), .memory_mib = pool->memory_mib, .vcpus = pool->vcpus};
 	snprintf(ret->id, sizeof(ret->id), "%s-%08x", pool->name, number);
 	snprintf(ret->pool, sizeof(ret->pool), "%s", pool->name);
 	snprintf(ret->owner, sizeof(ret->owner), "%s", owner);

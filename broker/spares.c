@@ -62,12 +62,18 @@ static bool remove_spare(struct desktop *spare)
 	return lifecycle_end(spare, true, "Removed", "This spare desktop was removed.") >= 0;
 }
 
-/* A spare of another image serves nobody. */
-static void remove_unfit(struct broker *broker, const struct pool *pool)
+/* The pool was changed since it was booted. What else a pool says applies at the login. */
+static bool is_outdated(const struct desktop *spare, const struct pool *pool)
+{
+	return strcmp(spare->row.image, pool->image) != 0 || spare->row.memory_mib != pool->memory_mib ||
+	       spare->row.vcpus != pool->vcpus;
+}
+
+static void remove_outdated(struct broker *broker, const struct pool *pool)
 {
 	for (struct desktop *at = desktops_first(broker->desktops), *next; at; at = next) {
 		next = at->next;
-		if (is_spare(at, pool) && strcmp(at->row.image, pool->image) != 0)
+		if (is_spare(at, pool) && is_outdated(at, pool))
 			remove_spare(at);
 	}
 }
@@ -94,7 +100,7 @@ static void keep_pool(struct broker *broker, const struct pool *pool)
 {
 	struct count count;
 
-	remove_unfit(broker, pool);
+	remove_outdated(broker, pool);
 	count = count_pool(broker, pool);
 	while (count.spare > pool->min_spare && remove_spare(worst_spare(broker, pool)))
 		count.spare--;

@@ -8,7 +8,8 @@
 int spares_new(struct broker *broker, struct spares **ret);
 void spares_free(struct spares *spares);
 
-/* Makes what is missing and removes what is too many or of another image, at the end of this turn of the loop. */
+/* Makes what is missing and removes what is too many or not as the pool says any more (image, memory, vcpus), at the
+ * end of this turn of the loop. */
 void spares_soon(struct broker *broker);
 
 /* As spares_soon; failed spares are removed as well, so that a mended pool gets new ones. */

@@ -44,7 +44,7 @@ int store_desktop_get(struct store *store, const char *id, struct desktop_row *r
 int store_desktop_find(struct store *store, const char *pool, const char *owner, struct desktop_row *ret);
 /* Fills row->slot: the lowest free one below slot_limit. -EEXIST: the owner has one in that pool. */
 int store_desktop_insert(struct store *store, struct desktop_row *row, uint32_t slot_limit);
-/* All columns but id, slot, pool and created. */
+/* All columns but id, slot, pool, created, memory_mib and vcpus. */
 int store_desktop_update(struct store *store, const struct desktop_row *row);
 /* Frees the slot; deletes its sessions and their viewers. */
 int store_desktop_delete(struct store *store, const char *id);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define DESKTOP_COLUMNS                                                                                                \
-	"SELECT id, slot, pool, owner, image, image_version, wanted, failures, reason, width, height, created"         \
-	" FROM desktop"
+	"SELECT id, slot, pool, owner, image, image_version, wanted, failures, reason, width, height, created,"        \
+	" memory_mib, vcpus FROM desktop"
 
 /* The lowest slot that no row has: 0, or the one behind a row whose neighbour is free. */
 #define FREE_SLOT(table)                                                                                               \
@@ -39,6 +39,8 @@ static void read_desktop(sqlite3_stmt *statement, void *row)
 	desktop->width = (uint32_t)sqlite3_column_int64(statement, 9);
 	desktop->height = (uint32_t)sqlite3_column_int64(statement, 10);
 	desktop->created = sqlite3_column_int64(statement, 11);
+	desktop->memory_mib = (uint32_t)sqlite3_column_int64(statement, 12);
+	desktop->vcpus = (uint32_t)sqlite3_column_int64(statement, 13);
 }
 
 int store_desktops(struct store *store, const char *pool, struct desktop_row **ret, size_t *ret_n)
@@ -89,10 +91,11 @@ int store_desktop_insert(struct store *store, struct desktop_row *row, uint32_t 
 	r = free_slot(store, FREE_SLOT("desktop"), slot_limit, &slot);
 	if (r < 0)
 		return r;
-	r = store_run(store, "INSERT INTO desktop VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	r = store_run(store, "INSERT INTO desktop VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
 		      VALUES(TEXT(row->id), NUMBER(slot), TEXT(row->pool), TEXT(row->owner), TEXT(row->image),
 			     NUMBER(row->image_version), TEXT(desktop_wanted_text(row->wanted)), NUMBER(row->failures),
-			     TEXT(row->reason), NUMBER(row->width), NUMBER(row->height), NUMBER(row->created)),
+			     TEXT(row->reason), NUMBER(row->width), NUMBER(row->height), NUMBER(row->created),
+			     NUMBER(row->memory_mib), NUMBER(row->vcpus)),
 		      NULL);
 	if (r == 0)
 		row->slot = slot;

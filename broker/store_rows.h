@@ -56,6 +56,7 @@ struct desktop_row {
 	char reason[STORE_TEXT_SIZE];
 	uint32_t width, height; /* last size, 0: none yet */
 	int64_t created;
+	uint32_t memory_mib, vcpus; /* the pool's when it was made */
 };
 
 /* Open: active (somebody watches) or disconnected. */

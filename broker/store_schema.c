@@ -43,4 +43,9 @@ const char *const store_migrations[STORE_VERSION] = {
     "  id INTEGER PRIMARY KEY, minute INTEGER NOT NULL, user TEXT NOT NULL, address TEXT NOT NULL, pool TEXT NOT NULL,"
     "  reason TEXT NOT NULL, count INTEGER NOT NULL, time INTEGER NOT NULL,"
     "  UNIQUE (minute, user, address, pool, reason)) STRICT;",
+    /* 4 -> 5: what a spare was booted with */
+    "ALTER TABLE desktop ADD COLUMN memory_mib INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE desktop ADD COLUMN vcpus INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE desktop SET (memory_mib, vcpus) ="
+    " (SELECT memory_mib, vcpus FROM pool WHERE pool.name = desktop.pool);",
 };

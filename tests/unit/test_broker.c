@@ -326,6 +326,61 @@ static void spares_are_kept_and_remade_below_max(void **state)
 	      first_desktop()->next->row.owner[0] == '\0' && !first_desktop()->next->next);
 }
 
+static void set_pool(uint32_t memory_mib, uint32_t vcpus, const char *keyboard)
+{
+	struct pool pool;
+
+	assert_int_equal(store_pool_get(world.broker->store, "desk", &pool), 0);
+	pool.memory_mib = memory_mib;
+	pool.vcpus = vcpus;
+	snprintf(pool.keyboard, sizeof(pool.keyboard), "%s", keyboard);
+	assert_int_equal(store_pool_update(world.broker->store, &pool), 0);
+	broker_pools_changed(world.broker);
+}
+
+/* The spare that is there becomes another one. */
+static void assert_spare_is_renewed(char id[HOST_DESKTOP_ID_MAX])
+{
+	until(fake_host_state(id)[0] == '\0');
+	until(count_desktops() == 1 && first_desktop()->state == DESKTOP_READY);
+	assert_string_equal(first_desktop()->row.owner, "");
+	assert_string_not_equal(first_desktop()->row.id, id);
+	memcpy(id, first_desktop()->row.id, HOST_DESKTOP_ID_MAX);
+}
+
+static void a_pool_s_new_hardware_renews_its_spares(void **state)
+{
+	char id[HOST_DESKTOP_ID_MAX];
+
+	(void)state;
+	make_pool(POOL_FLOATING, 2, 1);
+	until(first_desktop()->state == DESKTOP_READY);
+	memcpy(id, first_desktop()->row.id, sizeof(id));
+	set_pool(512, 1, "");
+	assert_spare_is_renewed(id);
+	set_pool(512, 2, "");
+	assert_spare_is_renewed(id);
+	/* The keyboard is asked for at each login. */
+	set_pool(512, 2, "de");
+	restart_broker_and_wait();
+	assert_string_equal(first_desktop()->row.id, id);
+}
+
+static void a_pool_s_new_hardware_leaves_users_alone(void **state)
+{
+	struct desktop *desktop;
+	int64_t session;
+
+	(void)state;
+	desktop = alice_in_pool(POOL_FLOATING, 1);
+	session = desktop->session.id;
+	set_pool(512, 2, "");
+	settle();
+	assert_ptr_equal(first_desktop(), desktop);
+	assert_session_goes_on(desktop, session);
+	assert_int_equal(desktop->boot, 1);
+}
+
 static void a_host_that_comes_back_changes_nothing(void **state)
 {
 	(void)state;
@@ -423,6 +478,8 @@ int main(void)
 	    CASE(a_remake_goes_on_after_a_restart),
 	    CASE(a_screen_that_dies_is_replaced),
 	    CASE(spares_are_kept_and_remade_below_max),
+	    CASE(a_pool_s_new_hardware_renews_its_spares),
+	    CASE(a_pool_s_new_hardware_leaves_users_alone),
 	    CASE(a_host_that_comes_back_changes_nothing),
 	    CASE(commands_wait_for_their_end),
 	    CASE(one_that_is_removed_while_it_is_made_again_leaves_nothing),

@@ -420,6 +420,7 @@ static void older_store_is_migrated(void **state)
 {
 	struct fixture *f = *state;
 	struct session_row session = {.desktop = "office-a", .user = "anna", .uid = 2001, .state = SESSION_ACTIVE};
+	struct desktop_row desktop;
 	struct session_row found;
 	struct error err = {0};
 	struct pool pool;
@@ -430,6 +431,7 @@ static void older_store_is_migrated(void **state)
 	run_sql(f,
 		"ALTER TABLE pool DROP COLUMN guest_groups; ALTER TABLE session DROP COLUMN gid;"
 		"ALTER TABLE session DROP COLUMN full_name; ALTER TABLE session DROP COLUMN boot; DROP TABLE refusal;"
+		"ALTER TABLE desktop DROP COLUMN memory_mib; ALTER TABLE desktop DROP COLUMN vcpus;"
 		"PRAGMA user_version = 1");
 	assert_int_equal(store_open(f->path, &f->store, &err), 0);
 	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
@@ -438,6 +440,9 @@ static void older_store_is_migrated(void **state)
 	assert_int_equal(found.uid, 2001);
 	assert_int_equal(found.gid, 0);
 	assert_string_equal(found.full_name, "");
+	assert_int_equal(store_desktop_get(f->store, "office-a", &desktop), 0);
+	assert_int_equal(desktop.memory_mib, office.memory_mib);
+	assert_int_equal(desktop.vcpus, office.vcpus);
 }
 
 static void guest_s_user_is_kept_over_a_restart(void **state)
