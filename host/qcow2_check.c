@@ -63,14 +63,17 @@ static int check_dimensions(const uint8_t *prefix, struct qcow2_info *info, stru
 	info->virtual_size = qcow2_get64(prefix + QCOW2_AT_VIRTUAL_SIZE);
 	info->extended_l2 = v3 && (qcow2_get64(prefix + QCOW2_AT_INCOMPATIBLE) & QCOW2_INCOMPATIBLE_EXTENDED_L2);
 	if (info->cluster_bits < QCOW2_MIN_CLUSTER_BITS || info->cluster_bits > QCOW2_MAX_CLUSTER_BITS)
-		return error_set(err, -EINVAL, "the image has clusters of 2^%" PRIu32 " bytes, which cannot be",
+		return error_set(err, -EINVAL,
+				 "the image has clusters of 2^%" PRIu32 " bytes, as no qcow2 image has: " QCOW2_DAMAGED,
 				 info->cluster_bits);
 	if (info->virtual_size == 0 || info->virtual_size > QCOW2_MAX_VIRTUAL_SIZE)
-		return error_set(err, -EINVAL,
-				 "the image claims a disk of %" PRIu64 " bytes; from 1 byte to 16 TiB can be used",
-				 info->virtual_size);
+		return error_set(
+		    err, -EINVAL,
+		    "the image claims a disk of %" PRIu64 " bytes, but from 1 byte to 16 TiB can be used: "
+		    "shrink it by `qemu-img resize --shrink` where that is its size; otherwise " QCOW2_DAMAGED,
+		    info->virtual_size);
 	if (v3 && qcow2_get32(prefix + QCOW2_AT_REFCOUNT_ORDER) > 6)
-		return error_set(err, -EINVAL, "the image has reference counts of an impossible width");
+		return error_set(err, -EINVAL, "the image has reference counts of an impossible width: " QCOW2_DAMAGED);
 	return 0;
 }
 
@@ -91,11 +94,9 @@ static int check_tables(const uint8_t *prefix, uint64_t file_size, struct qcow2_
 	info->l1_size = qcow2_get32(prefix + QCOW2_AT_L1_SIZE);
 	if (info->l1_size < needed || info->l1_size > MAX_L1_BYTES / 8 || info->l1_offset % cluster != 0 ||
 	    info->l1_offset == 0)
-		return error_set(err, -EINVAL, "the image's first table is impossible: the file is damaged");
+		return error_set(err, -EINVAL, "the image's first table is impossible: " QCOW2_DAMAGED);
 	if (reftable_size == 0 || reftable_size > MAX_REFTABLE_BYTES || reftable % cluster != 0 || reftable == 0)
-		return error_set(err, -EINVAL,
-				 "the image's table of reference counts is impossible: the file is "
-				 "damaged");
+		return error_set(err, -EINVAL, "the image's table of reference counts is impossible: " QCOW2_DAMAGED);
 	if (!inside(info->l1_offset, (uint64_t)info->l1_size * 8, file_size) ||
 	    !inside(reftable, reftable_size, file_size))
 		return error_set(err, -EINVAL,
@@ -120,7 +121,7 @@ static int check_extensions(const uint8_t *prefix, size_t size, const struct qco
 	uint64_t end = UINT64_C(1) << info->cluster_bits;
 
 	if (at < (v3 ? QCOW2_HEADER_SIZE_V3 : QCOW2_HEADER_SIZE_V2) || at > end)
-		return error_set(err, -EINVAL, "the image's header has an impossible length: the file is damaged");
+		return error_set(err, -EINVAL, "the image's header has an impossible length: " QCOW2_DAMAGED);
 	if (v3 && at > QCOW2_AT_COMPRESSION && size > QCOW2_AT_COMPRESSION && prefix[QCOW2_AT_COMPRESSION] > 1)
 		return error_set(err, -EINVAL, "the image is compressed by a method that is not known: " CONVERT);
 	while (at + 8 <= end) {
@@ -128,9 +129,7 @@ static int check_extensions(const uint8_t *prefix, size_t size, const struct qco
 		int r;
 
 		if (at + 8 > size)
-			return error_set(err, -EINVAL,
-					 "the image's header does not end: the file is cut off or "
-					 "damaged");
+			return error_set(err, -EINVAL, "the image's header does not end: " QCOW2_DAMAGED);
 		type = qcow2_get32(prefix + at);
 		length = qcow2_get32(prefix + at + 4);
 		if (type == QCOW2_EXTENSION_END)
@@ -139,7 +138,8 @@ static int check_extensions(const uint8_t *prefix, size_t size, const struct qco
 		if (r < 0)
 			return r;
 		if (length > end - at - 8)
-			return error_set(err, -EINVAL, "the image's header is damaged");
+			return error_set(err, -EINVAL,
+					 "the image's header has an extension without an end: " QCOW2_DAMAGED);
 		at += 8 + (((uint64_t)length + 7) & ~UINT64_C(7));
 	}
 	return 0;

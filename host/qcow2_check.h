@@ -14,6 +14,9 @@
 
 #define QCOW2_PREFIX_MAX 65536u /* as much of the file's beginning as qcow2_check needs at most */
 
+/* What can be done about such a file, for the end of a text. */
+#define QCOW2_DAMAGED "the file is damaged; copy it again, or see what `qemu-img check` says of it"
+
 struct qcow2_info {
 	uint64_t virtual_size; /* bytes */
 	uint32_t cluster_bits;

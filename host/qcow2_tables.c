@@ -70,7 +70,7 @@ static int check_l2(const struct walk *walk, uint64_t offset, struct error *err)
 	int r;
 
 	if (offset % cluster != 0)
-		return error_set(err, -EINVAL, "the image's second tables are impossible: the file is damaged");
+		return error_set(err, -EINVAL, "the image's second tables are impossible: " QCOW2_DAMAGED);
 	r = read_exactly(walk->fd, walk->l2, cluster, offset);
 	if (r == -ENODATA)
 		return cut_off(err);

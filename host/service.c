@@ -115,7 +115,8 @@ static struct vm *find(struct service *service, const char *id, struct error *er
 	struct vm *vm = desktops_find(service->desktops, id);
 
 	if (!vm)
-		error_set(err, -ENOENT, "there is no desktop of this name on the host");
+		error_set(err, -ENOENT,
+			  "there is no desktop %s on this host: `hotdesk desktop list` shows those that are there", id);
 	return vm;
 }
 

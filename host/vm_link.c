@@ -230,7 +230,10 @@ int vm_open_display(struct vm *vm, vm_display_fn done, void *userdata, struct er
 	int ends[2], r;
 
 	if (!vm->qmp || vm->state == VM_STOPPING)
-		return error_set(err, -EAGAIN, "desktop %s does not run: it has no display", vm->record.id);
+		return error_set(err, -EAGAIN,
+				 "desktop %s has no display while it does not run: try again once `hotdesk desktop "
+				 "list` shows it as ready",
+				 vm->record.id);
 	display = calloc(1, sizeof(*display));
 	if (!display)
 		return error_set(err, -ENOMEM, "out of memory");

@@ -135,7 +135,8 @@ static enum handshake_state feed_lengths(struct handshake *handshake, const uint
 	uint32_t name_size = get_u32(data), password_size = get_u32(data + 4);
 
 	if (name_size > HANDSHAKE_NAME_MAX || password_size > SECRET_MAX) {
-		handshake_security_result(handshake, "The user name or password is too long.");
+		handshake_security_result(
+		    handshake, "The user name or password is too long: check what you typed and log in again.");
 		return fail(handshake, "the user name or password is too long");
 	}
 	if (name_size == 0) {
