@@ -13,7 +13,7 @@ from case import Skip, case, eventually, main  # noqa: E402
 from harness import Stack  # noqa: E402
 from viewer import Screen, Viewer, pictured  # noqa: E402
 
-PASSWORDS = {"alice": "wonder land", "bob": "builder"}
+PASSWORDS = {"alice": "wonder land", "bob": "builder", "carol": "christmas"}
 BACKGROUND = 0x204060  # of the tiny guest's desktop
 TASK_BAR = 0xD7D7D7
 TERMINAL = 0xFFFFFF
@@ -250,6 +250,24 @@ def a_written_file_is_not_in_the_next_clone_nor_in_the_image():
     assert desktop_of("alice")["id"] != desktop["id"], "a floating desktop is a new clone"
     run_command(second, "[ ! -e /root/kept ]", 0x408000)
     assert sha256(golden_disk()) == golden, "the golden image was written to"
+
+
+@system_case
+def a_login_takes_the_spare_that_is_ready():
+    stack.cli("pool", "set", "desk", "min-spare=1")
+    try:
+        spare = stack.wait_desktops(1, owner="", pool="desk")[0]
+        assert spare["agent"], f"ready without its agent: {spare}"
+        viewer = connect("carol")
+        taken = desktop_of("carol")
+        assert (taken["id"], taken["boot"], taken["state"]) == (spare["id"], spare["boot"], "ready"), f"{spare} is now {taken}"
+        run_command(logged_in("carol"), "true", 0x4080C0)
+        assert viewer.alive() and desktop_of("carol")["id"] == spare["id"]
+        follower = stack.wait_desktops(1, owner="", pool="desk")[0]
+        assert follower["id"] != spare["id"]
+    finally:
+        stack.cli("pool", "set", "desk", "min-spare=0")
+    is_removed(follower)
 
 
 if __name__ == "__main__":
