@@ -6,6 +6,7 @@
 #include "guest-agent/follow.h"
 #include "guest-agent/root_socket.h"
 #include "guest-agent/uevent.h"
+#include "guest-agent/window_manager.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define PART_RETRY_MS 1000
 #define PART_APPLY_TRIES 5
+#define PART_DESKTOP_TICKS 15 /* of PART_RETRY_MS: how long a session may have no window manager that says so */
 
 struct session_part {
 	struct loop *loop;
@@ -21,7 +23,12 @@ struct session_part {
 	xcb_screen_t *screen;
 	int root_fd, uevent_fd;
 	struct watch *x_watch, *root_watch, *uevent_watch, *timer;
+	xcb_atom_t manager; /* window_manager.h */
+	bool up;            /* there is a desktop to be seen */
+	int ticks;
 };
+
+static void part_look(struct session_part *part);
 
 static void follow(struct session_part *part)
 {
@@ -38,20 +45,23 @@ static void follow(struct session_part *part)
 static void on_x(uint32_t events, void *userdata)
 {
 	struct session_part *part = userdata;
-	bool changed;
+	bool changed, managed;
 
 	(void)events;
 	do {
 		xcb_generic_event_t *event;
 
-		changed = false;
+		changed = managed = false;
 		while ((event = xcb_poll_for_event(part->x))) {
 			changed = changed || follow_is_event(part->x, event);
+			managed = managed || window_manager_is_event(event, part->manager);
 			free(event);
 		}
 		if (changed)
 			follow(part);
-	} while (changed);
+		if (managed)
+			part_look(part);
+	} while (changed || managed);
 	if (xcb_connection_has_error(part->x))
 		loop_stop(part->loop);
 }
@@ -107,13 +117,24 @@ static int root_report(struct session_part *part)
 	return r;
 }
 
+/* Reports the session once its desktop is to be seen: before that there is an empty screen. */
+static void part_look(struct session_part *part)
+{
+	part->up = part->up || part->ticks >= PART_DESKTOP_TICKS ||
+		   window_manager_is_there(part->x, part->screen, part->manager);
+	if (part->up && part->root_fd < 0)
+		root_report(part);
+}
+
 static void on_timer(uint32_t events, void *userdata)
 {
 	struct session_part *part = userdata;
 
 	(void)events;
-	if (part->root_fd < 0)
-		root_report(part);
+	if (part->ticks < PART_DESKTOP_TICKS)
+		part->ticks++;
+	part_look(part);
+	on_x(0, part); /* events that came with the replies */
 }
 
 static int part_connect_x(struct session_part *part)
@@ -128,6 +149,9 @@ static int part_connect_x(struct session_part *part)
 	while (number-- > 0 && screens.rem > 1)
 		xcb_screen_next(&screens);
 	part->screen = screens.data;
+	r = window_manager_start(part->x, part->screen, &part->manager);
+	if (r < 0)
+		return r;
 	r = follow_start(part->x, part->screen);
 	if (r == -ENOTSUP)
 		log_warning("the X server has no RandR 1.3: the desktop keeps its size");
@@ -163,7 +187,7 @@ int session_part_new(struct loop *loop, const char *socket_path, struct session_
 		session_part_free(part);
 		return r;
 	}
-	root_report(part);
+	part_look(part);
 	/* Events that came with the replies so far. */
 	on_x(0, part);
 	*ret = part;

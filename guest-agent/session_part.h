@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `hotdesk-agent --session`: runs in the user's X session, follows the host's size and tells the root part that X is
- * up. */
+/* `hotdesk-agent --session`: runs in the user's X session, follows the host's size and tells the root part once there
+ * is a desktop: its window manager is there, or none has said so for 15 seconds. */
 #ifndef GUEST_AGENT_SESSION_PART_H
 #define GUEST_AGENT_SESSION_PART_H
 
