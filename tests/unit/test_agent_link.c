@@ -225,17 +225,12 @@ static void what_this_guest_cannot_do_is_refused(void **state)
 
 static const struct abilities signs_in = {.names = {"size", "sign-in", "log-off"}, .os = "Tiny"};
 
-/*
- * systemctl: a unit lasts as long as its file; start --wait, stop and is-active do as the real ones. A start comes late
- * when unit.slow is there, ends early when unit.lost is there, and badly when there is a reason.
- */
 /* The guest has just booted and the host was there before: hello and requests are the first thing that is read. */
 static void requests_that_wait_in_the_port_are_answered(void **state)
 {
-	_cleanup_close_ int slave = -1;
 	struct setup *s = *state;
+	_cleanup_close_ int slave = open(s->port, O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-	slave = open(s->port, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	root_part_free(s->part);
 	s->part = NULL;
 	say(s, "{\"type\":\"hello\",\"version\":1,\"nonce\":\"e1\"}\n{\"type\":\"lock\",\"id\":7}\n");
@@ -244,6 +239,10 @@ static void requests_that_wait_in_the_port_are_answered(void **state)
 	assert_non_null(strstr(s->text, "\"nonce\":\"e1\""));
 }
 
+/*
+ * systemctl: a unit lasts as long as its file; start --wait, stop and is-active do as the real ones. A start comes late
+ * when unit.slow is there, ends early when unit.lost is there, and badly when there is a reason.
+ */
 static void fake_systemctl(struct setup *s)
 {
 	static const char script[] =
