@@ -160,6 +160,25 @@ class Viewer:
             if line.endswith("\n"):
                 self.screen.run("xdotool", "key", "Return")
 
+    def settled(self):
+        """The picture once it is the same twice in a row; not for a desktop with a clock."""
+        last = [None]
+
+        def still():
+            picture = self.picture()
+            same = last[0] is not None and picture.difference(last[0]) == 0
+            last[0] = picture
+            return same
+        eventually(still, "the picture stands still", 60, 1.0)
+        return last[0]
+
+    def run_command(self, command, colour, what=lambda: ""):
+        """Types a command that gives the terminal (xterm) this background when it succeeds; waits to see that colour."""
+        text = "%06x" % colour
+        self.type(f"{command} && printf '\\033]11;#{text}\\a'\n")
+        eventually(lambda: self.picture().count(colour) > 50_000,
+                   lambda: f"`{command}` gives a terminal of colour #{text}\n{what()}", 60, 0.2)
+
     def move(self, x, y):
         self.screen.run("xdotool", "mousemove", "--window", self.window, x, y)
 

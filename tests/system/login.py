@@ -77,29 +77,12 @@ def logged_in(user):
         viewer = connect(user)
     eventually(lambda: shows_desktop(viewer), lambda: f"the desktop of {user}\n{state_text(viewer)}", BOOT_TIMEOUT, 0.2)
     # A terminal that is drawn takes keys a moment later: its shell has started when the prompt stands still.
-    settled(viewer)
+    viewer.settled()
     return viewer
 
 
-def settled(viewer):
-    """The picture once it is the same twice in a row."""
-    last = [None]
-
-    def still():
-        picture = viewer.picture()
-        same = last[0] is not None and picture.difference(last[0]) == 0
-        last[0] = picture
-        return same
-    eventually(still, "the picture stands still", 60, 1.0)
-    return last[0]
-
-
 def run_command(viewer, command, colour):
-    """Types a command that ends by giving the terminal this background when it succeeds; waits to see that colour."""
-    text = "%06x" % colour
-    viewer.type(f"{command} && printf '\\033]11;#{text}\\a'\n")
-    eventually(lambda: viewer.picture().count(colour) > 50_000,
-               lambda: f"`{command}` gives a terminal of colour #{text}\n{state_text(viewer)}", 60, 0.2)
+    viewer.run_command(command, colour, lambda: state_text(viewer))
 
 
 def desktop_of(user):
@@ -162,14 +145,14 @@ def a_typed_command_changes_the_picture():
 def a_menu_opens_and_its_entry_is_chosen():
     viewer = logged_in("alice")
     viewer.activate()
-    before = settled(viewer)
+    before = viewer.settled()
     assert before.count(MENU_GREEN) == 0
     viewer.click(700, 480, button=3)
     eventually(lambda: viewer.picture().block(710, 485, 60, 30) != before.block(710, 485, 60, 30), "the menu opens", 30)
     viewer.click(740, 492)
     eventually(lambda: viewer.picture().count(MENU_GREEN) > 20_000, "the menu's entry started a green terminal", 60)
     # The new terminal has the focus; it goes as it came.
-    settled(viewer)
+    viewer.settled()
     viewer.type("exit\n")
     eventually(lambda: viewer.picture().count(MENU_GREEN) == 0, "the green terminal is closed", 60)
 
@@ -177,7 +160,7 @@ def a_menu_opens_and_its_entry_is_chosen():
 @system_case
 def the_desktop_follows_the_window_to_the_pixel():
     viewer = logged_in("alice")
-    corner = settled(viewer).block(-12, -32, 12, 32)  # the end of the task bar and background above it
+    corner = viewer.settled().block(-12, -32, 12, 32)  # the end of the task bar and background above it
     for width, height in ((1171, 803), (905, 677), (1366, 768)):
         viewer.resize(width, height)
 
@@ -194,7 +177,7 @@ def after_reconnecting_the_same_desktop_and_windows_are_there():
     viewer = logged_in("alice")
     colour = 0xC0C000
     run_command(viewer, "echo kept >/root/kept; sync", colour)
-    desktop, before = desktop_of("alice"), settled(viewer)
+    desktop, before = desktop_of("alice"), viewer.settled()
     viewer.close()
     eventually(lambda: desktop_of("alice")["viewers"] == 0, "the viewer is gone from the list", 30)
     viewer = connect("alice")
