@@ -79,38 +79,52 @@ def try_login(user):
     return None
 
 
-def killed_in_flight(program):
-    """A login that waits for a program which dies is asked to try again; the next one succeeds."""
-    session_of("alice")
-    pid = stack.pid_of(program)
+def killed_in_flight(program, held, outcomes):
+    """Kills a program under a login that waits because another one is held; the login ends in one of the outcomes (True: the
+    person is in, False: is asked to try again), and the next one succeeds."""
+    session = session_of("alice")
+    pid = stack.pid_of(held)
     door = rfb.Door(stack.port)
     door.secure(stack.ca)
     os.kill(pid, signal.SIGSTOP)
-    door.credentials("alice", stack.users["alice"])
-    stack.kill_program(program)
+    try:
+        door.credentials("alice", stack.users["alice"])
+        assert not door.ready(1.0), f"the login did not wait for {held}"
+        stack.kill_program(program)
+    finally:
+        if held != program:
+            os.kill(pid, signal.SIGCONT)
     try:
         door.result()
+        outcome = True
     except rfb.Refused as reason:
         assert "again" in str(reason), f"the reason does not say what to do: {reason}"
-    door.close()
+        outcome = False
+    assert outcome in outcomes, f"a login while {program} was killed: {'in' if outcome else 'asked to try again'}"
+    if outcome:
+        viewer = rfb.Viewer(door.sock)
+        viewer.buffer = door.buffer
+        viewer.start().wait(lambda: viewer.pixel(*PROBE) == session.viewer.pixel(*PROBE), "the desktop is shown", 60)
+    door.sock.close()
     eventually(lambda: try_login("alice"), f"a login after {program} was killed", 30, 0.2).close()
 
 
 @case
 def gate_listener():
     unnoticed("gate")
+    killed_in_flight("gate", "auth", {True})
 
 
 @case
 def broker():
     unnoticed("broker")
-    killed_in_flight("broker")
+    killed_in_flight("broker", "broker", {False})
 
 
 @case
 def auth():
     unnoticed("auth")
-    killed_in_flight("auth")
+    killed_in_flight("auth", "auth", {False})
 
 
 @case
@@ -120,11 +134,13 @@ def host():
     desktop = eventually(lambda: [row for row in stack.desktops(owner="alice") if row["agent"]], "the agent said hello again",
                          30)[0]
     assert desktop["state"] == "ready", desktop
+    killed_in_flight("host", "auth", {True, False})
 
 
 @case
 def spawn():
     unnoticed("spawn")
+    killed_in_flight("spawn", "spawn", {True, False})
 
 
 def reconnects(pids, what):
@@ -167,13 +183,19 @@ def display():
 
 @case
 def screen():
-    """A blink: the same connection shows the desktop again, and input reaches it."""
+    """A blink: the connection stays, says that it reconnects, and shows the desktop again; input reaches it."""
     alone("alice")
     session = session_of("alice")
     before = facts("alice")
     shown = session.paint()
     pid = list(stack.children("screen"))[0]
-    os.kill(pid, signal.SIGKILL)
+    # Held, the broker cannot bring a new screen before the old one's end was drawn.
+    os.kill(stack.pid_of("broker"), signal.SIGSTOP)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        session.viewer.wait(lambda: not session.shows_desktop(), "the lost desktop is drawn as one", 30)
+    finally:
+        os.kill(stack.pid_of("broker"), signal.SIGCONT)
     eventually(lambda: [other for other in stack.children("screen") if other != pid], "a new screen", 30)
     session.sees(shown)
     # Keys typed while nothing shows the desktop are lost, as in front of a screen that is dark.
