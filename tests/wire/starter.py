@@ -83,6 +83,8 @@ class Fake:
         return int((self.runtime / f"starter/{name}.pid").read_text())
 
     def pids(self):
+        """Of all programs, which may have begun a moment before their pids are written."""
+        eventually(lambda: all((self.runtime / f"starter/{name}.pid").exists() for name in ORDER), self.said)
         return {name: self.pid_of(name) for name in ORDER}
 
     def said(self):
