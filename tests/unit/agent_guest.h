@@ -5,6 +5,7 @@
 
 #include "host/agent_codec.h"
 
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 struct agent_guest {
@@ -12,6 +13,9 @@ struct agent_guest {
 	int listener, port;
 	sd_event *event;
 };
+
+/* Seconds that the monotonic clock is ahead, for a test that does not wait; linked with --wrap=clock_gettime. */
+extern uint64_t agent_guest_skipped;
 
 /* Listens at path, vm-desk-1/agent.sock in a directory of its own, and has the thread's event loop. */
 int agent_guest_new(struct agent_guest *guest);
