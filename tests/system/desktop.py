@@ -21,7 +21,8 @@ BOOT_TIMEOUT = 400
 BUILD_TIMEOUT = 1200
 SIZES = 50
 BURST = 20
-BACKGROUND = 0x204060  # of the recipe's icewm
+ICEWM_BLUE = 0x204060  # the recipes' backgrounds
+XFCE_BLUE = 0x152233
 BLACK = 0x000000  # xterm
 LOCKED = 0x101820  # packaging/guest/session
 DIALOG = 0xC0C0C0  # icewm's question
@@ -69,24 +70,20 @@ def connect(user):
     return viewers[user]
 
 
-def has_terminal(viewer):
-    picture = viewer.picture()
-    return picture.count(BLACK) > 100_000 and picture.count(BACKGROUND) > 100_000
-
-
-def open_terminal(user):
+def open_terminal(user, background=ICEWM_BLUE, again=10):
     """The user's viewer with a terminal in her session, which takes what is typed."""
     viewer = viewers[user]
 
     def there():
         viewer.activate()  # nothing of another window lies over the picture
-        if has_terminal(viewer):
+        picture = viewer.picture()
+        if picture.count(background) > 100_000 and picture.count(BLACK) > 100_000:
             return True
         screen.run("xdotool", "key", "ctrl+alt+t")
         return False
     eventually(lambda: stack.desktops(owner=user, state="ready"), lambda: f"a ready desktop\n{state_text(user)}",
                BOOT_TIMEOUT, 0.5)
-    eventually(there, lambda: f"a terminal of {user}\n{state_text(user)}", 180, 10)
+    eventually(there, lambda: f"a terminal of {user}\n{state_text(user)}", 180, again)
     return viewer
 
 
@@ -202,7 +199,7 @@ def xfce_is_built_and_logged_in_to():
     stack.cli("pool", "entitle", "big", "--user", "alice")
     stack.cli("pool", "revoke", "desk", "--user", "alice")
     connect("alice")
-    open_terminal("alice")
+    open_terminal("alice", XFCE_BLUE, 30)
     keep_picture("desktop-xfce")
     run_command("alice", "test $(id -un) = alice && pgrep -x xfwm4", 0xC000C0)
 
