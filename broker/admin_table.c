@@ -314,6 +314,35 @@ const struct admin_command admin_commands[] = {
 	.summary = "Show what runs: programs, desktops, sessions",
     },
     {
+	.noun = "cert",
+	.verb = "show",
+	.flags = ADMIN_LOCAL,
+	.summary = "Show the certificate that viewers are shown, and when it ends",
+    },
+    {
+	.noun = "cert",
+	.verb = "renew",
+	.flags = ADMIN_LOCAL,
+	.summary = "Make a new key and certificate, signed by the own CA",
+	.help =
+	    "The CA stays, so viewers need nothing new. With [gate] certificate in the configuration it is refused: "
+	    "renew those files where they come from.",
+    },
+    {
+	.noun = "cert",
+	.verb = "export-ca",
+	.arguments =
+	    {
+		{ADMIN_FILE, "file", "FILE", "Where to write it. Default: standard output", true, NULL},
+	    },
+	.options =
+	    {
+		{ADMIN_FLAG, "force", NULL, "Replace FILE if it is there.", true, "file"},
+	    },
+	.flags = ADMIN_LOCAL,
+	.summary = "Print the own CA's certificate, which viewers are to trust",
+    },
+    {
 	.noun = "check-config",
 	.arguments =
 	    {

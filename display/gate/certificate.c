@@ -59,7 +59,7 @@ void certificate_clear(struct certificate *certificate)
 	*certificate = (struct certificate){0};
 }
 
-static X509 *x509_from_pem(const char *pem)
+X509 *certificate_x509(const char *pem)
 {
 	_cleanup_bio_ BIO *bio = BIO_new_mem_buf(pem, -1);
 
@@ -212,7 +212,7 @@ static int own_ca(const struct own_paths *paths, X509 **ret_ca, EVP_PKEY **ret_k
 			return error_set_errno(err, r < 0 ? r : r_key,
 					       "cannot read the own CA; restore %s and %s or remove both", paths->ca,
 					       paths->ca_key);
-		ca = x509_from_pem(pem);
+		ca = certificate_x509(pem);
 		key = key_from_pem(key_pem);
 		explicit_bzero(key_pem, strlen(key_pem));
 		if (!ca || !key || X509_check_private_key(ca, key) != 1)
@@ -235,7 +235,7 @@ static int own_server_good(const struct own_paths *paths, X509 *ca, const char *
 	    fs_read_file(paths->key, PEM_MAX, &key_pem, NULL) < 0 ||
 	    fs_read_file(paths->names, PEM_MAX, &had, NULL) < 0 || strcmp(had, names) != 0)
 		return 0;
-	cert = x509_from_pem(pem);
+	cert = certificate_x509(pem);
 	key = key_from_pem(key_pem);
 	explicit_bzero(key_pem, strlen(key_pem));
 	return cert && key && X509_check_private_key(cert, key) == 1 && X509_verify(cert, X509_get0_pubkey(ca)) == 1 &&
@@ -287,6 +287,24 @@ int certificate_own(const char *directory, const char *extra, struct certificate
 	return r < 0 ? r : read_pair(paths.cert, paths.key, ret, err);
 }
 
+int certificate_renew(const char *directory, const char *extra, struct error *err)
+{
+	_cleanup_free_ char *names = names_of_host(extra);
+	_cleanup_pkey_ EVP_PKEY *ca_key = NULL;
+	_cleanup_x509_ X509 *ca = NULL;
+	struct own_paths paths;
+	int r = names ? own_paths_make(directory, &paths) : -ENOMEM;
+
+	if (r < 0)
+		return error_set_errno(err, r, "cannot name the certificate's files");
+	/* Else the CA would be made here. */
+	if (access(paths.ca, F_OK) < 0 && errno == ENOENT)
+		return error_set(err, -ENOENT, "there is no own CA in %s: hotdesk-gate makes it at its first start",
+				 directory);
+	r = own_ca(&paths, &ca, &ca_key, err);
+	return r < 0 ? r : own_server_make(&paths, ca, ca_key, names, err);
+}
+
 int certificate_load(const char *chain_path, const char *key_path, struct certificate *ret, struct error *err)
 {
 	_cleanup_(certificate_clear) struct certificate pair = {0};
@@ -296,7 +314,7 @@ int certificate_load(const char *chain_path, const char *key_path, struct certif
 
 	if (r < 0)
 		return r;
-	cert = x509_from_pem(pair.chain);
+	cert = certificate_x509(pair.chain);
 	if (!cert)
 		return error_set(err, -EINVAL, "[gate] certificate: %s holds no PEM certificate", chain_path);
 	key = key_from_pem(pair.key);
@@ -317,7 +335,7 @@ int certificate_load(const char *chain_path, const char *key_path, struct certif
 
 int certificate_fingerprint(const char *chain, char text[96])
 {
-	_cleanup_x509_ X509 *cert = x509_from_pem(chain);
+	_cleanup_x509_ X509 *cert = certificate_x509(chain);
 	unsigned char digest[32];
 	unsigned size = sizeof(digest);
 

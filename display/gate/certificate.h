@@ -24,8 +24,18 @@ void certificate_clear(struct certificate *certificate);
  */
 int certificate_own(const char *directory, const char *extra, struct certificate *ret, struct error *err);
 
+/*
+ * A new key and certificate for the server by the own CA, whatever is there. The key is replaced before the
+ * certificate, each by rename; cut off in between, certificate_own makes the pair again. -ENOENT: there is no own CA;
+ * none is made.
+ */
+int certificate_renew(const char *directory, const char *extra, struct error *err);
+
 /* The administrator's files: readable, matching and not expired, or an error that says what to do. */
 int certificate_load(const char *chain_path, const char *key_path, struct certificate *ret, struct error *err);
+
+/* The first certificate of a PEM text; the caller's (X509_free). NULL: there is none. */
+X509 *certificate_x509(const char *pem);
 
 /* "AB:CD:..." SHA-256 of the first certificate of a PEM text. */
 int certificate_fingerprint(const char *chain, char text[96]);

@@ -170,3 +170,18 @@ def fingerprint(served):
     door = served.door().secure(served.ca)
     with contextlib.closing(door):
         return hashlib.sha256(door.sock.getpeercert(True)).hexdigest()
+
+
+def make_pem(directory, name, days=30):
+    """A self-signed pair; negative days: expired."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+
+    names = directory / "names"
+    names.write_text("subjectAltName = DNS:localhost, IP:127.0.0.1\n")
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    openssl("x509", "-req", "-in", f"{name}.csr", "-signkey", f"{name}.key", "-days", str(days), "-extfile", names,
+            "-out", f"{name}.pem")
+    os.chmod(directory / f"{name}.key", 0o644)
+    return {"certificate": directory / f"{name}.pem", "key": directory / f"{name}.key"}

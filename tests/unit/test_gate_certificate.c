@@ -2,6 +2,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "display/gate/certificate.h"
+#include "display/gate/certificate_facts.h"
 #include "display/gate/names.h"
 
 #include <errno.h>
@@ -91,6 +92,60 @@ static void lost_server_files_are_made_again_by_the_same_ca(void **state)
 	assert_string_equal(before, after);
 }
 
+static void renewing_makes_a_new_pair_by_the_same_ca(void **state)
+{
+	_cleanup_free_ char *ca = NULL, *ca_after = NULL, *key = NULL, *key_after = NULL;
+	char before[96], after[96], kept[96];
+	struct error err = {0};
+
+	own(*state, "", before);
+	assert_int_equal(fs_read_file(in(*state, "ca.pem"), 65536, &ca, NULL), 0);
+	assert_int_equal(fs_read_file(in(*state, "key.pem"), 65536, &key, NULL), 0);
+	assert_int_equal(certificate_renew(*state, "", &err), 0);
+	own(*state, "", after);
+	assert_string_not_equal(before, after);
+	own(*state, "", kept);
+	assert_string_equal(after, kept);
+	assert_int_equal(fs_read_file(in(*state, "ca.pem"), 65536, &ca_after, NULL), 0);
+	assert_int_equal(fs_read_file(in(*state, "key.pem"), 65536, &key_after, NULL), 0);
+	assert_string_equal(ca, ca_after);
+	assert_string_not_equal(key, key_after);
+}
+
+static void renewing_makes_no_ca(void **state)
+{
+	struct error err = {0};
+
+	assert_int_equal(certificate_renew(*state, "", &err), -ENOENT);
+	assert_int_equal(access(in(*state, "ca.key"), F_OK), -1);
+}
+
+static void facts_are_those_of_the_first_certificate(void **state)
+{
+	_cleanup_free_ char *chain = NULL;
+	struct certificate_facts facts;
+	char fingerprint[96];
+
+	own(*state, "desk.example.org", fingerprint);
+	assert_int_equal(fs_read_file(in(*state, "cert.pem"), 65536, &chain, NULL), 0);
+	assert_int_equal(certificate_facts(chain, &facts), 0);
+	assert_string_equal(facts.fingerprint, fingerprint);
+	assert_non_null(strstr(facts.names, "DNS:desk.example.org"));
+	assert_non_null(strstr(facts.subject, "O=hotdesk"));
+	assert_non_null(strstr(facts.issuer, "CN=hotdesk CA of "));
+	assert_int_equal(facts.not_after - facts.not_before, 730 * 86400 + 3600);
+	assert_int_equal(certificate_facts("no certificate", &facts), -EINVAL);
+}
+
+static void days_are_whole_ones(void **state)
+{
+	(void)state;
+	assert_int_equal(certificate_days_left(86400, 0), 1);
+	assert_int_equal(certificate_days_left(86399, 0), 0);
+	assert_int_equal(certificate_days_left(100, 101), -1);
+	assert_int_equal(certificate_days_left(0, 86401), -2);
+}
+
 static void a_start_that_was_cut_off_is_made_good(void **state)
 {
 	char fingerprint[96];
@@ -139,6 +194,10 @@ int main(void)
 	    IN_DIRECTORY(is_made_once_and_again_when_names_change),
 	    IN_DIRECTORY(keys_are_private),
 	    IN_DIRECTORY(lost_server_files_are_made_again_by_the_same_ca),
+	    IN_DIRECTORY(renewing_makes_a_new_pair_by_the_same_ca),
+	    IN_DIRECTORY(renewing_makes_no_ca),
+	    IN_DIRECTORY(facts_are_those_of_the_first_certificate),
+	    cmocka_unit_test(days_are_whole_ones),
 	    IN_DIRECTORY(a_start_that_was_cut_off_is_made_good),
 	    IN_DIRECTORY(a_damaged_ca_is_never_replaced_silently),
 	    cmocka_unit_test(names_are_those_of_the_machine_and_no_others),

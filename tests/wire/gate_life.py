@@ -3,7 +3,6 @@
 """A real hotdesk-gate's certificate, and what its listener leaves alone when it starts anew or is killed."""
 
 import contextlib
-import os
 import pathlib
 import signal
 import socket
@@ -14,7 +13,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
 from case import case, eventually, main
-from gate_alone import NAME, PASSWORD, copy_both_ways, fingerprint, gate
+from gate_alone import NAME, PASSWORD, copy_both_ways, fingerprint, gate, make_pem
 from harness import BIN, free_port, process_alive
 
 
@@ -88,21 +87,6 @@ def own_certificate():
         served.stop()
         served.start()
         assert fingerprint(served) == shown, "a restart keeps the certificate"
-
-
-def make_pem(directory, name, days=30):
-    """A self-signed pair; negative days: expired."""
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-    names = directory / "names"
-    names.write_text("subjectAltName = DNS:localhost, IP:127.0.0.1\n")
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-            "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    openssl("x509", "-req", "-in", f"{name}.csr", "-signkey", f"{name}.key", "-days", str(days), "-extfile", names,
-            "-out", f"{name}.pem")
-    os.chmod(directory / f"{name}.key", 0o644)
-    return {"certificate": directory / f"{name}.pem", "key": directory / f"{name}.key"}
 
 
 @case
