@@ -2,6 +2,7 @@
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37)
 
 add_library(hotdesk-rows STATIC store_rows.c)
+target_link_libraries(hotdesk-rows PUBLIC hotdesk-common)
 
 add_library(hotdesk-store STATIC store.c store_desktop.c store_pool.c store_schema.c store_session.c)
 target_link_libraries(hotdesk-store PUBLIC hotdesk-common hotdesk-rows PkgConfig::SQLITE)

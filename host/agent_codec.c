@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host/agent_codec.h"
 
+#include "common/text.h"
 #include "host/json.h"
 
 #include <errno.h>
@@ -17,19 +18,6 @@ static const char *const session_states[] = {
 const char *agent_session_text(enum agent_session_state state)
 {
 	return session_states[state];
-}
-
-/* A text for a person, cut at a whole character; what could move a terminal's cursor becomes blanks. */
-static void take_text(const char *text, char *ret, size_t size)
-{
-	size_t length = text ? strlen(text) : 0;
-
-	if (length >= size)
-		for (length = size - 1; length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80;)
-			length--;
-	for (size_t i = 0; i < length; i++)
-		ret[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
-	ret[length] = '\0';
 }
 
 /* Copies a word of harmless characters that fits; anything else becomes "". */
@@ -74,8 +62,8 @@ static int take_session(struct json_object *object, struct agent_message *messag
 	if (session->state == AGENT_SESSION_NONE)
 		return -EBADMSG;
 	session->uid = (uint32_t)uid;
-	take_text(json_text(object, "user"), session->user, sizeof(session->user));
-	take_text(json_text(object, "reason"), session->reason, sizeof(session->reason));
+	text_copy_printable(json_text(object, "user"), session->user, sizeof(session->user));
+	text_copy_printable(json_text(object, "reason"), session->reason, sizeof(session->reason));
 	return 0;
 }
 
@@ -88,7 +76,7 @@ static int take_result(struct json_object *object, struct agent_message *message
 	message->id = (uint32_t)id;
 	message->ok = json_flag(object, "ok");
 	if (!message->ok)
-		take_text(json_text(object, "error"), message->error, sizeof(message->error));
+		text_copy_printable(json_text(object, "error"), message->error, sizeof(message->error));
 	return 0;
 }
 
@@ -112,7 +100,7 @@ static int take_hello(struct json_object *object, struct agent_message *message)
 	message->ready = json_flag(object, "ready");
 	take_word(json_text(object, "nonce"), message->nonce, sizeof(message->nonce));
 	take_word(json_text(object, "agent"), message->agent, sizeof(message->agent));
-	take_text(json_text(object, "os"), message->os, sizeof(message->os));
+	text_copy_printable(json_text(object, "os"), message->os, sizeof(message->os));
 	take_capabilities(object, message);
 	/* One that is not understood is as good as none. */
 	(void)take_session(json_member(object, "session", json_type_object), message);

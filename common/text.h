@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Text of strangers that a terminal, a log or a person will see: UTF-8 (RFC 3629). */
+#ifndef COMMON_TEXT_H
+#define COMMON_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Well-formed, and without control characters (C0, DEL, C1), line separators and the marks that turn the direction. */
+bool text_is_printable(const char *text);
+
+/* Copies what fits of whole characters; what text_is_printable would not pass becomes a blank. text may be NULL. */
+void text_copy_printable(const char *text, char *ret, size_t size);
+
+#endif
