@@ -188,9 +188,14 @@ static void hold_and_write_later(struct desktop *desktop, void (*again)(struct d
  */
 static void log_off(struct desktop *desktop)
 {
-	static const char title[] = "You have logged off", detail[] = "Your session has ended. Goodbye.";
+	const char *why = desktop->guest.reason, *title = "You have logged off";
+	char detail[STORE_TEXT_SIZE] = "Your session has ended. Goodbye.";
 	struct session_row session = desktop->session;
 
+	if (why[0]) {
+		title = "Your session has ended";
+		snprintf(detail, sizeof(detail), "It was not you who ended it: %.400s. Please log in again.", why);
+	}
 	if (desktop_is_disposable(desktop)) {
 		if (lifecycle_end(desktop, false, title, detail) < 0)
 			write_later(desktop, log_off);

@@ -155,6 +155,18 @@ static void leaving_the_session_removes_a_floating_desktop(void **state)
 	until(count_desktops() == 0);
 }
 
+static void a_session_that_breaks_down_is_not_told_as_a_log_off(void **state)
+{
+	(void)state;
+	make_pool(POOL_DEDICATED, 1, 0);
+	signed_in("alice");
+	fake_guest_user(id(), first_desktop()->session.uid, "ended", "the desktop broke down");
+	settle();
+	assert_true(fake_process(SPAWN_DISPLAY, 0)->closed);
+	assert_string_equal(fake_process(SPAWN_DISPLAY, 0)->title, "Your session has ended");
+	assert_non_null(strstr(fake_process(SPAWN_DISPLAY, 0)->detail, "the desktop broke down. Please log in again."));
+}
+
 static void a_log_off_on_a_full_disk_ends_the_session_once_there_is_room(void **state)
 {
 	(void)state;
@@ -446,6 +458,7 @@ int main(void)
 	    TEST(a_second_viewer_sees_the_session_at_once),
 	    TEST(the_next_login_opens_a_locked_screen),
 	    TEST(leaving_the_session_removes_a_floating_desktop),
+	    TEST(a_session_that_breaks_down_is_not_told_as_a_log_off),
 	    TEST(a_log_off_on_a_full_disk_ends_the_session_once_there_is_room),
 	    TEST(leaving_the_session_keeps_a_dedicated_desktop_running),
 	    TEST(after_a_reboot_the_user_is_signed_in_again),
