@@ -10,8 +10,9 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 struct job {
 	pid_t pid;
@@ -141,7 +142,7 @@ static int job_watch(struct loop *loop, struct job *job)
 {
 	int r;
 
-	job->pidfd = pidfd_open(job->pid, 0);
+	job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0); /* as glibc 2.35 has no wrapper */
 	if (job->pidfd < 0)
 		return -errno;
 	r = loop_watch(loop, job->pidfd, EPOLLIN, on_end, job, &job->end);

@@ -5,7 +5,7 @@
 #include "guest-agent/codec.h"
 #include "guest-agent/json.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const state_names[] = {
@@ -46,14 +46,9 @@ static char *line_of(struct json_object *taken)
 {
 	_cleanup_(json_putp) struct json_object *object = taken;
 	const char *text = object ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN) : NULL;
-	size_t size = text ? strlen(text) : 0;
-	char *line = text ? malloc(size + 2) : NULL;
+	char *line = NULL;
 
-	if (!line)
-		return NULL;
-	memcpy(line, text, size);
-	memcpy(line + size, "\n", 2);
-	return line;
+	return text && asprintf(&line, "%s\n", text) >= 0 ? line : NULL;
 }
 
 static struct json_object *session_object(const struct session_info *session)

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ static int server_open(const char *path)
 		r = -EPERM;
 	if (r < 0)
 		return r;
-	r = pidfd_open(pid, 0);
+	r = (int)syscall(SYS_pidfd_open, pid, 0);
 	return r < 0 ? -errno : r;
 }
 
