@@ -61,8 +61,8 @@ static int ask(const struct build *build, const char *verb, struct json_object *
 	return *ret ? 0 : error_set(err, -EBADMSG, "the broker's reply is no JSON: use a hotdesk of its version");
 }
 
-/* The row of the image's newest version in the broker's list; NULL: no such image. */
-static struct json_object *newest(struct json_object *list, const char *name)
+/* The row of the image's newest version in the broker's list, or of the newest with a recipe; NULL: there is none. */
+static struct json_object *newest(struct json_object *list, const char *name, bool with_recipe)
 {
 	struct json_object *best = NULL;
 	int64_t best_version = 0;
@@ -70,10 +70,10 @@ static struct json_object *newest(struct json_object *list, const char *name)
 
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *row = json_object_array_get_idx(list, i), *version = NULL;
-		const char *its_name = admin_string(row, "name");
+		const char *its_name = admin_string(row, "name"), *recipe = admin_string(row, "recipe_name");
 
 		if (!its_name || strcmp(its_name, name) != 0 || !json_object_object_get_ex(row, "version", &version) ||
-		    json_object_get_int64(version) <= best_version)
+		    json_object_get_int64(version) <= best_version || (with_recipe && (!recipe || !*recipe)))
 			continue;
 		best = row;
 		best_version = json_object_get_int64(version);
@@ -81,8 +81,8 @@ static struct json_object *newest(struct json_object *list, const char *name)
 	return best;
 }
 
-/* The text of the recipe kept with the newest version. */
-static int read_kept(struct build *build, struct error *err)
+/* The text of the recipe kept with that version. */
+static int read_kept(struct build *build, const char *version, struct error *err)
 {
 	_cleanup_(json_putp) struct json_object *arguments = json_object_new_object();
 	_cleanup_free_ char *reply = NULL;
@@ -92,7 +92,7 @@ static int read_kept(struct build *build, struct error *err)
 
 	if (!arguments)
 		return error_set(err, -ENOMEM, "out of memory");
-	json_add_text(arguments, "name", admin_string(build->arguments, "name"));
+	json_add_text(arguments, "name", version);
 	r = request_open(build->conf, admin_find("image", "recipe"), arguments, &reply, &fd, err);
 	if (r < 0)
 		return r;
@@ -104,17 +104,18 @@ static int read_kept(struct build *build, struct error *err)
 static int find_kept(struct build *build, struct json_object *list, struct error *err)
 {
 	const char *name = admin_string(build->arguments, "name");
-	struct json_object *image = newest(list, name);
-	const char *recipe = image ? admin_string(image, "recipe_name") : NULL;
+	struct json_object *image = newest(list, name, true), *number = NULL;
+	char version[256];
 	int r;
 
-	if (!image)
+	if (!newest(list, name, false))
 		return error_set(err, -ENOENT, "there is no image %s; `hotdesk image build %s` makes one", name, name);
-	if (!recipe || !*recipe)
+	if (!image || !json_object_object_get_ex(image, "version", &number))
 		return error_set(err, -ENOENT,
 				 "no recipe is kept with image %s: it was not built by `hotdesk image build`", name);
-	r = recipe_file_locate(build->tools, recipe, &build->file, err);
-	return r < 0 ? r : read_kept(build, err);
+	snprintf(version, sizeof(version), "%s:%lld", name, (long long)json_object_get_int64(number));
+	r = recipe_file_locate(build->tools, admin_string(image, "recipe_name"), &build->file, err);
+	return r < 0 ? r : read_kept(build, version, err);
 }
 
 /* The recipe's text; asks the broker first, which must be there for the import at the end. */
@@ -145,7 +146,7 @@ static int make_output(struct build *build, struct error *err)
 		r = -errno;
 	if (r < 0) {
 		build->keep = true;
-		return error_set_errno(err, r, "cannot make a directory for the image under %s", build->output);
+		return error_set_errno(err, r, "cannot make the directory %s for the image", build->output);
 	}
 	return 0;
 }
@@ -260,12 +261,23 @@ static int import_arguments(const struct build *build, struct json_object *argum
 	return add_append(build, arguments, err);
 }
 
-static int import(const struct build *build, char **ret, struct error *err)
+/* A finished image that could not be imported is kept: it took minutes. */
+static int import(struct build *build, char **ret, struct error *err)
 {
 	_cleanup_(json_putp) struct json_object *arguments = json_object_new_object();
-	int r = arguments ? import_arguments(build, arguments, err) : error_set(err, -ENOMEM, "out of memory");
+	struct error said = {0};
+	int r = arguments ? import_arguments(build, arguments, &said) : error_set(&said, -ENOMEM, "out of memory");
 
-	return r < 0 ? r : request_run(build->conf, admin_find("image", "import"), arguments, ret, err);
+	if (r == 0)
+		r = request_run(build->conf, admin_find("image", "import"), arguments, ret, &said);
+	if (r == 0)
+		return 0;
+	error_set(err, r, "%s", said.text);
+	if (r == -EINTR)
+		return r;
+	build->keep = true;
+	return error_set(err, r, "%.300s; the image is kept in %s for `hotdesk image import`", said.text,
+			 build->output);
 }
 
 static int say_where(const struct build *build, char **ret, struct error *err)

@@ -14,7 +14,7 @@ const struct recipe_key recipe_table[] = {
      "XKB layout: LAYOUT or LAYOUT(VARIANT), such as de(nodeadkeys)."},
     {RECIPE_DISK_SIZE, RECIPE_SIZE, "image", "disk-size", "16G", NULL, 4096, 2097152,
      "Size of the disk; only what is written takes room."},
-    {RECIPE_KERNEL_OPTIONS, RECIPE_TEXT, "image", "kernel-options", "", NULL, 0, 0,
+    {RECIPE_KERNEL_OPTIONS, RECIPE_WORDS, "image", "kernel-options", "", "_.,:=/+-@", 0, 0,
      "Added to the kernel's command line."},
     {RECIPE_APT_SOURCE, RECIPE_TEXT, "image", "apt-source", "", NULL, 0, 0,
      "Line for /etc/apt/sources.list inside, and for the build where the machine has no source of the release. Empty: "

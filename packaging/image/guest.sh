@@ -21,12 +21,12 @@ need() {
 	done
 }
 
-# sources SUITE: the machine's own sources of that release.
+# sources SUITE: the machine's own sources of that release and of its updates.
 sources() {
 	local file
 	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list; do
 		[ -f "$file" ] || continue
-		grep -qE "^(deb |Suites:)(.*[[:blank:]])?$1([[:blank:]]|\$)" "$file" && echo "$file"
+		grep -qE "^(deb |Suites:)(.*[[:blank:]])?$1([-/](security|updates))?([[:blank:]]|\$)" "$file" && echo "$file"
 	done
 }
 

@@ -3,6 +3,8 @@
 """`hotdesk image build`: the golden image starts by every firmware and holds nothing of the machine that built it; a wrong
 recipe is named by its line; a build that is interrupted leaves nothing. HOTDESK_GOLDEN: the built debian-12-icewm."""
 
+import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -138,6 +140,15 @@ def look_inside():
     return inside
 
 
+def inside_file(disk, path):
+    raw = scratch / "file.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", disk, raw], check=True)
+    text = subprocess.run(["debugfs", "-R", f"cat {path}", f"{raw}?offset={ROOT_OFFSET}"], check=True, text=True,
+                          capture_output=True).stdout
+    raw.unlink()
+    return text
+
+
 def files_below(directory):
     return [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
 
@@ -210,16 +221,22 @@ keyboard = de(nodeadkeys)
 disk-size = 4G
 [files]
 copy = motd /etc/motd 600
+copy = own.list /etc/apt/sources.list.d/own.list
+copy = motd /var/run/OUTSIDE
 [scripts]
 run = script
 """
+OUTSIDE = f"hotdesk-test-{os.getpid()}"  # /var/run is a link to /run
+SMALL = SMALL.replace("OUTSIDE", OUTSIDE)
 
 
 def write_recipe(name, text):
     directory = scratch / "recipes"
     directory.mkdir(exist_ok=True)
     (directory / "motd").write_text("copied in\n")
-    (directory / "script").write_text("#!/bin/sh\necho script was here\necho made >/etc/made\n")
+    (directory / "script").write_text("#!/bin/sh\necho script was here\necho made >/etc/made\n"
+                                      f"test -e /run/{OUTSIDE}\n")
+    (directory / "own.list").write_text("# kept\n")
     path = directory / f"{name}.recipe"
     path.write_text(text)
     return path
@@ -251,7 +268,8 @@ class Build:
 
     def __init__(self, name):
         self.directory = scratch / f"tmp-{name}"
-        self.directory.mkdir()
+        (self.directory / "out").mkdir(parents=True)
+        (self.directory / "out/disk.qcow2").write_text("of a build before")
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.environ["TMPDIR"] = str(self.directory)
@@ -266,6 +284,15 @@ class Build:
         except (BlockingIOError, OSError):
             pass
         return self.screen
+
+    def is_left(self):
+        """No process has the terminal any more."""
+        try:
+            return os.read(self.terminal, 65536) == b""
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            return error.errno == errno.EIO
 
     def logged(self, text):
         self.see()
@@ -293,8 +320,9 @@ def interrupted_leaves_nothing(name, moment, how):
     code = build.wait()
     assert code == 1, f"exit {code}"
     assert b"nothing of the image is left" in build.screen, build.screen[-300:]
-    left = list(build.directory.rglob("*"))
-    assert not left, left
+    left = {str(path.relative_to(build.directory)) for path in build.directory.rglob("*")}
+    assert left == {"out", "out/disk.qcow2"}, left
+    assert (build.directory / "out/disk.qcow2").read_text() == "of a build before"
     assert not processes_with(str(build.directory)), processes_with(str(build.directory))
     assert pathlib.Path("/proc/self/mounts").read_text() == mounts
 
@@ -320,6 +348,20 @@ def ctrl_c_while_packages_are_fetched_leaves_nothing():
 @case
 def ctrl_c_while_packages_are_installed_leaves_nothing():
     interrupted_leaves_nothing("install", "Setting up ", press_ctrl_c)
+
+
+@case
+def one_that_waits_for_another_ends_too():
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path(os.environ.get("HOME", "/root")) / ".cache") / "hotdesk"
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "archives.lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build = Build("waits")
+        eventually(lambda: b"waiting for another build" in build.see(), lambda: f"it waits: {build.screen[-300:]}", 60)
+        press_ctrl_c(build)
+        eventually(build.is_left, "every process of it ends", 30)
+        assert build.wait() == 1
+    assert not (build.directory / "out/build.log").exists()
 
 
 @case
@@ -383,6 +425,8 @@ def an_image_is_built_imported_and_updated():
         assert row["recipe_name"] == str(recipe), row
         assert stack.cli("image", "recipe", "small").stdout == SMALL
         log = stack.cli("image", "log", "small").stdout
+        assert not pathlib.Path("/run", OUTSIDE).exists(), "a file was copied onto the machine that built"
+        assert inside_file(stack.state / "host/images/small/1/disk.qcow2", "/etc/apt/sources.list.d/own.list") == "# kept\n"
         assert "script was here" in log and "=== compress" in log, log[-500:]
         if os.environ.get("HOTDESK_FULL") == "1":
             stack.cli("image", "update", "small", "--publish", timeout=1200)

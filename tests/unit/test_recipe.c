@@ -83,6 +83,7 @@ static void bad_values_are_refused(void **state)
 	parse_bad("[image]\ndisk-size = 1G\n", "out of range: 4G to 2048G");
 	parse_bad("[image]\ndisk-size = 999999999999999999999G\n", "out of range");
 	parse_bad("[image]\nkernel-options = a\033b\n", "control character");
+	parse_bad("[image]\nkernel-options = quiet;x\n", "kernel-options");
 	parse_bad("[files]\ncopy = a\n", "SOURCE TARGET");
 	parse_bad("[files]\ncopy = a /b 644 c\n", "SOURCE TARGET");
 	parse_bad("[files]\ncopy = a b\n", "absolute path");
