@@ -201,6 +201,39 @@ class Viewer:
             self.process.wait()
 
 
+class Viewers(dict):
+    """The viewers of several users, by user name, on a screen of their own before one hotdesk."""
+
+    def __init__(self, stack):
+        super().__init__()
+        self.stack = stack
+        self.screen = Screen()
+
+    def stop(self):
+        """The hotdesk as well."""
+        try:
+            for viewer in self.values():
+                viewer.close()
+            self.stack.stop()
+        finally:
+            self.screen.stop()
+
+    def connect(self, user):
+        """A viewer of the user's, instead of the one before; its window is there and may still show the waiting picture."""
+        if user in self:
+            self[user].close()
+        self[user] = Viewer(self.screen, self.stack, user, self.stack.users[user])
+        self[user].wait_window()
+        return self[user]
+
+    def state(self, user):
+        """What a failing test tells."""
+        return f"desktops {self.stack.desktops()}\n{self.stack.log_tail()}\n{self[user].text()[-1500:]}"
+
+    def run_command(self, user, command, colour):
+        self[user].run_command(command, colour, lambda: self.state(user))
+
+
 def pictured(screen_of):
     """A decorator for cases: a failure leaves a picture of screen_of() in HOTDESK_ARTIFACTS."""
     def decorate(function):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
 from harness import Stack  # noqa: E402
-from viewer import Screen, Viewer, pictured  # noqa: E402
+from viewer import Viewers, pictured  # noqa: E402
 
 PASSWORDS = {"alice": "wonder land", "bob": "builder"}
 UIDS = {"alice": 70001, "bob": 70002}  # the broker gives users whom nobody else knows uids in their order
@@ -25,49 +25,31 @@ ICEWM_BLUE = 0x204060  # the recipes' backgrounds
 XFCE_BLUE = 0x152233
 BLACK = 0x000000  # xterm
 LOCKED = 0x101820  # packaging/guest/session
+PAGE, CARD = 0x161A21, 0x222832  # display/viewer/picture.c
 DIALOG = 0xC0C0C0  # icewm's question
 
 golden = None
 stack = None
-screen = None
-viewers = {}
+viewers = None
 
 
 def setup():
-    global golden, stack, screen
+    global golden, stack, viewers
     if not os.environ.get("HOTDESK_GOLDEN"):
         raise Skip("HOTDESK_GOLDEN does not name a built golden image (tests/run sets it)")
     golden = pathlib.Path(os.environ["HOTDESK_GOLDEN"])
-    screen = Screen()
     stack = Stack(users=PASSWORDS, conf={"broker": {"user-uid-first": UIDS["alice"]}})
+    viewers = Viewers(stack)
     stack.start()
 
 
 def teardown():
-    try:
-        for viewer in viewers.values():
-            viewer.close()
-        if stack:
-            stack.stop()
-    finally:
-        if screen:
-            screen.stop()
+    if viewers:
+        viewers.stop()
 
 
 def desktop_case(function):
-    return case(pictured(lambda: screen)(function))
-
-
-def state_text(user):
-    return f"desktops {stack.desktops()}\n{stack.log_tail()}\n{viewers[user].text()[-1500:]}"
-
-
-def connect(user):
-    if user in viewers:
-        viewers[user].close()
-    viewers[user] = Viewer(screen, stack, user, PASSWORDS[user])
-    viewers[user].wait_window()
-    return viewers[user]
+    return case(pictured(lambda: viewers.screen)(function))
 
 
 def open_terminal(user, background=ICEWM_BLUE, again=10):
@@ -79,22 +61,18 @@ def open_terminal(user, background=ICEWM_BLUE, again=10):
         picture = viewer.picture()
         if picture.count(background) > 100_000 and picture.count(BLACK) > 100_000:
             return True
-        screen.run("xdotool", "key", "ctrl+alt+t")
+        viewers.screen.run("xdotool", "key", "ctrl+alt+t")
         return False
-    eventually(lambda: stack.desktops(owner=user, state="ready"), lambda: f"a ready desktop\n{state_text(user)}",
+    eventually(lambda: stack.desktops(owner=user, state="ready"), lambda: f"a ready desktop\n{viewers.state(user)}",
                BOOT_TIMEOUT, 0.5)
-    eventually(there, lambda: f"a terminal of {user}\n{state_text(user)}", 180, again)
+    eventually(there, lambda: f"a terminal of {user}\n{viewers.state(user)}", 180, again)
     return viewer
 
 
 def keep_picture(name):
     artifacts = os.environ.get("HOTDESK_ARTIFACTS")
     if artifacts:
-        screen.save(f"{artifacts}/{name}.png")
-
-
-def run_command(user, command, colour):
-    viewers[user].run_command(command, colour, lambda: state_text(user))
+        viewers.screen.save(f"{artifacts}/{name}.png")
 
 
 @desktop_case
@@ -113,17 +91,17 @@ def an_image_is_published_and_given_to_a_pool():
 @desktop_case
 def two_users_are_in_sessions_of_their_own():
     for user in PASSWORDS:
-        connect(user)
+        viewers.connect(user)
     for user in PASSWORDS:
         open_terminal(user)
         keep_picture(f"desktop-{user}")
-        run_command(user, f"test $(id -un):$(id -u):$HOME:$PWD = {user}:{UIDS[user]}:/home/{user}:/home/{user}", 0xC000C0)
-        run_command(user, "id -nG | grep -qw audio && test $(stat -c %U $HOME) = $USER", 0x00C0C0)
-        run_command(user, "loginctl show-session $XDG_SESSION_ID -p Active -p Type | sort | tr '\\n' ' '"
+        viewers.run_command(user, f"test $(id -un):$(id -u):$HOME:$PWD = {user}:{UIDS[user]}:/home/{user}:/home/{user}", 0xC000C0)
+        viewers.run_command(user, "id -nG | grep -qw audio && test $(stat -c %U $HOME) = $USER", 0x00C0C0)
+        viewers.run_command(user, "loginctl show-session $XDG_SESSION_ID -p Active -p Type | sort | tr '\\n' ' '"
                           " | grep -q 'Active=yes Type=x11'", 0xC0C000)
     ids = {user: stack.desktops(owner=user)[0]["id"] for user in PASSWORDS}
     assert ids["alice"] != ids["bob"], ids
-    run_command("alice", f"test $(hostname) = {ids['alice'][:63]}", 0x4080C0)
+    viewers.run_command("alice", f"test $(hostname) = {ids['alice'][:63]}", 0x4080C0)
 
 
 @desktop_case
@@ -138,10 +116,10 @@ def a_locked_screen_opens_at_the_owner_s_next_login():
     viewer = viewers["bob"]
     viewer.type("loginctl lock-session\n")
     eventually(lambda: viewer.picture().count(LOCKED) > viewer.picture().width * viewer.picture().height * 0.9,
-               lambda: f"the screen is locked\n{state_text('bob')}", 60, 0.5)
-    viewer = connect("bob")
+               lambda: f"the screen is locked\n{viewers.state('bob')}", 60, 0.5)
+    viewer = viewers.connect("bob")
     eventually(lambda: viewer.picture().count(LOCKED) < 1000 and viewer.picture().colours() > 16,
-               lambda: f"the screen is open again\n{state_text('bob')}", 60, 0.5)
+               lambda: f"the screen is open again\n{viewers.state('bob')}", 60, 0.5)
 
 
 @desktop_case
@@ -165,12 +143,12 @@ def the_desktop_takes_fifty_sizes_to_the_pixel():
         # It stays: what came before in the burst is not set late.
         viewer.pump(3.0)
         assert (viewer.width, viewer.height) == burst[-1], (viewer.width, viewer.height)
-    connect("alice")
+    viewers.connect("alice")
     open_terminal("alice")
     width, height = burst[-1]
     viewers["alice"].resize(1025, 769)
     eventually(lambda: viewers["alice"].picture().size == (1025, 769), "the window has its size", 30)
-    run_command("alice", "xrandr | grep -q '^ *1025x769.*[*]'", 0x80C080)
+    viewers.run_command("alice", "xrandr | grep -q '^ *1025x769.*[*]'", 0x80C080)
 
 
 @desktop_case
@@ -179,12 +157,14 @@ def logging_off_in_the_guest_ends_the_session_and_says_so():
     desktop = stack.desktops(owner="alice")[0]["id"]
     viewer.type("icesh logout\n")
     eventually(lambda: viewer.picture().count(DIALOG) > 20_000, "icewm asks whether to log out", 60)
-    screen.run("xdotool", "key", "Tab", "Return")  # the other button, which agrees
+    viewers.screen.run("xdotool", "key", "Tab", "Return")  # the other button, which agrees
 
     def told():
         return "alice" not in [session["user"] for session in stack.json("session", "list")]
-    eventually(told, lambda: f"the session has ended\n{state_text('alice')}", 60, 0.2)
+    eventually(told, lambda: f"the session has ended\n{viewers.state('alice')}", 60, 0.2)
     assert viewer.alive(), "the viewer ended before it could show why"
+    picture = viewer.picture()
+    assert picture.count(PAGE) > picture.width * picture.height * 0.7 and picture.count(CARD) > 20_000, "hotdesk's own page"
     keep_picture("desktop-logged-off")
     viewer.wait_end()
     eventually(lambda: not stack.desktops(id=desktop), lambda: f"{desktop} is removed\n{stack.log_tail()}", 90, 0.5)
@@ -198,10 +178,10 @@ def xfce_is_built_and_logged_in_to():
     stack.cli("pool", "create", "big", "image=xfce", "memory=2G", "vcpus=2", "max=1")
     stack.cli("pool", "entitle", "big", "--user", "alice")
     stack.cli("pool", "revoke", "desk", "--user", "alice")
-    connect("alice")
+    viewers.connect("alice")
     open_terminal("alice", XFCE_BLUE, 30)
     keep_picture("desktop-xfce")
-    run_command("alice", "test $(id -un) = alice && pgrep -x xfwm4", 0xC000C0)
+    viewers.run_command("alice", "test $(id -un) = alice && pgrep -x xfwm4", 0xC000C0)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 from case import Skip, case, eventually, main  # noqa: E402
 from harness import Stack  # noqa: E402
-from viewer import Screen, Viewer, pictured  # noqa: E402
+from viewer import Viewers, pictured  # noqa: E402
 
 PASSWORDS = {"alice": "wonder land", "bob": "builder", "carol": "christmas"}
 BACKGROUND = 0x204060  # of the tiny guest's desktop
@@ -22,8 +22,7 @@ BOOT_TIMEOUT = 240
 JPEG = 24  # the viewer asks for it, so edges differ a little from one time to the next
 
 stack = None
-screen = None
-viewers = {}
+viewers = None
 
 
 def sha256(path):
@@ -31,33 +30,18 @@ def sha256(path):
 
 
 def setup():
-    global stack, screen
+    global stack, viewers
     if "HOTDESK_TINY" not in os.environ:
         raise Skip("HOTDESK_TINY does not name the built tiny guest (tests/run sets it)")
-    screen = Screen()
     stack = Stack(users=PASSWORDS)
+    viewers = Viewers(stack)
     stack.start()
     stack.tiny_pool()
 
 
 def teardown():
-    try:
-        for viewer in viewers.values():
-            viewer.close()
-        if stack:
-            stack.stop()
-    finally:
-        if screen:
-            screen.stop()
-
-
-def connect(user):
-    """A viewer of the user's; its window is there and may still show the waiting picture."""
-    if user in viewers:
-        viewers[user].close()
-    viewers[user] = Viewer(screen, stack, user, PASSWORDS[user])
-    viewers[user].wait_window()
-    return viewers[user]
+    if viewers:
+        viewers.stop()
 
 
 def shows_desktop(viewer):
@@ -66,23 +50,15 @@ def shows_desktop(viewer):
     return picture.count(BACKGROUND) > 100_000 and picture.pixel(-20, -10) == TASK_BAR
 
 
-def state_text(viewer):
-    return f"desktops {stack.desktops()}\n{stack.log_tail()}\n{viewer.text()[-1500:]}"
-
-
 def logged_in(user):
     """The user's viewer with the desktop in it; connects where a case is run alone."""
     viewer = viewers.get(user)
     if not viewer or not viewer.alive():
-        viewer = connect(user)
-    eventually(lambda: shows_desktop(viewer), lambda: f"the desktop of {user}\n{state_text(viewer)}", BOOT_TIMEOUT, 0.2)
+        viewer = viewers.connect(user)
+    eventually(lambda: shows_desktop(viewer), lambda: f"the desktop of {user}\n{viewers.state(user)}", BOOT_TIMEOUT, 0.2)
     # A terminal that is drawn takes keys a moment later: its shell has started when the prompt stands still.
     viewer.settled()
     return viewer
-
-
-def run_command(viewer, command, colour):
-    viewer.run_command(command, colour, lambda: state_text(viewer))
 
 
 def desktop_of(user):
@@ -110,12 +86,12 @@ def is_removed(desktop):
 
 
 def system_case(function):
-    return case(pictured(lambda: screen)(function))
+    return case(pictured(lambda: viewers.screen)(function))
 
 
 @system_case
 def a_cold_login_shows_the_waiting_picture_first():
-    viewer = connect("alice")
+    viewer = viewers.connect("alice")
     picture = viewer.picture()
     state = desktop_of("alice")["state"]
     assert state != "ready", "the desktop was there before the viewer: nothing was to wait for"
@@ -124,7 +100,7 @@ def a_cold_login_shows_the_waiting_picture_first():
     def waiting_picture():
         seen = viewer.picture()
         return seen.colours() > 16 and not shows_desktop(viewer) and seen
-    picture = eventually(waiting_picture, lambda: f"a drawn picture\n{state_text(viewer)}", 10)
+    picture = eventually(waiting_picture, lambda: f"a drawn picture\n{viewers.state('alice')}", 10)
     assert picture.count(0) < picture.width * picture.height * 0.9, "an all but black picture"
     logged_in("alice")
     assert viewer.alive() and desktop_of("alice")["state"] == "ready"
@@ -136,9 +112,9 @@ def a_typed_command_changes_the_picture():
     before = viewer.picture()
     colour = 0xC000C0
     assert before.count(colour) == 0
-    run_command(viewer, "true", colour)
+    viewers.run_command("alice", "true", colour)
     assert viewer.picture().count(TERMINAL) < 5_000, "the terminal is not white any more"
-    run_command(viewer, "true", TERMINAL)
+    viewers.run_command("alice", "true", TERMINAL)
 
 
 @system_case
@@ -168,34 +144,35 @@ def the_desktop_follows_the_window_to_the_pixel():
             picture = viewer.picture()
             return picture.size == (width, height) and picture.block(-12, -32, 12, 32) == corner \
                 and picture.pixel(-3, 3) == BACKGROUND
-        eventually(followed, lambda: f"a desktop of {width}x{height}, not {viewer.picture().size}\n{state_text(viewer)}", 60)
-    run_command(viewer, "grep -q 1366x768 /run/Xorg.log", TERMINAL)
+        eventually(followed, lambda: f"a desktop of {width}x{height}, not {viewer.picture().size}\n{viewers.state('alice')}",
+                   60)
+    viewers.run_command("alice", "grep -q 1366x768 /run/Xorg.log", TERMINAL)
 
 
 @system_case
 def after_reconnecting_the_same_desktop_and_windows_are_there():
     viewer = logged_in("alice")
     colour = 0xC0C000
-    run_command(viewer, "echo kept >/root/kept; sync", colour)
+    viewers.run_command("alice", "echo kept >/root/kept; sync", colour)
     desktop, before = desktop_of("alice"), viewer.settled()
     viewer.close()
     eventually(lambda: desktop_of("alice")["viewers"] == 0, "the viewer is gone from the list", 30)
-    viewer = connect("alice")
+    viewer = viewers.connect("alice")
     eventually(lambda: viewer.picture().difference(before, JPEG) < 0.002,
                lambda: f"the same picture again, not {viewer.picture().difference(before, JPEG):.3f} different of"
-               f" {viewer.picture().size} to {before.size}\n{state_text(viewer)}", 60)
+               f" {viewer.picture().size} to {before.size}\n{viewers.state('alice')}", 60)
     after = desktop_of("alice")
     assert (after["id"], after["boot"]) == (desktop["id"], desktop["boot"]), f"{desktop} is now {after}"
-    run_command(viewer, "grep -q kept /root/kept", TERMINAL)
+    viewers.run_command("alice", "grep -q kept /root/kept", TERMINAL)
 
 
 @system_case
 def a_second_user_gets_another_machine():
     logged_in("alice")
-    viewer = logged_in("bob")
+    logged_in("bob")
     assert desktop_of("alice")["id"] != desktop_of("bob")["id"]
     assert len(stack.children("qemu-system-x86_64")) == 2, stack.children("qemu-system-x86_64")
-    run_command(viewer, "[ ! -e /root/kept ]", 0x00C0C0)
+    viewers.run_command("bob", "[ ! -e /root/kept ]", 0x00C0C0)
     assert viewers["alice"].picture().count(0x00C0C0) == 0, "what bob does is in alice's picture"
 
 
@@ -224,14 +201,14 @@ def a_written_file_is_not_in_the_next_clone_nor_in_the_image():
     golden = sha256(golden_disk())
     assert golden == sha256(pathlib.Path(os.environ["HOTDESK_TINY"]) / "disk.qcow2"), "imported as it is"
     first = logged_in("alice")
-    run_command(first, "echo kept >/root/kept; sync", 0x804000)
+    viewers.run_command("alice", "echo kept >/root/kept; sync", 0x804000)
     desktop = desktop_of("alice")
     stack.cli("desktop", "stop", desktop["id"])
     is_removed(desktop)
     first.close()
-    second = logged_in("alice")
+    logged_in("alice")
     assert desktop_of("alice")["id"] != desktop["id"], "a floating desktop is a new clone"
-    run_command(second, "[ ! -e /root/kept ]", 0x408000)
+    viewers.run_command("alice", "[ ! -e /root/kept ]", 0x408000)
     assert sha256(golden_disk()) == golden, "the golden image was written to"
 
 
@@ -241,10 +218,11 @@ def a_login_takes_the_spare_that_is_ready():
     try:
         spare = stack.wait_desktops(1, owner="", pool="desk")[0]
         assert spare["agent"], f"ready without its agent: {spare}"
-        viewer = connect("carol")
+        viewer = viewers.connect("carol")
         taken = desktop_of("carol")
         assert (taken["id"], taken["boot"], taken["state"]) == (spare["id"], spare["boot"], "ready"), f"{spare} is now {taken}"
-        run_command(logged_in("carol"), "true", 0x4080C0)
+        logged_in("carol")
+        viewers.run_command("carol", "true", 0x4080C0)
         assert viewer.alive() and desktop_of("carol")["id"] == spare["id"]
         follower = stack.wait_desktops(1, owner="", pool="desk")[0]
         assert follower["id"] != spare["id"]
