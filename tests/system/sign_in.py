@@ -3,21 +3,17 @@
 """What the host and the broker make of agents that sign users in: the tiny guest with an agent that says what a test wants it
 to (tests/fakes/scripted-agent), in QEMU, from an honest one to one that never stops talking."""
 
-import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import rfb  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
-from harness import BUILD, Stack  # noqa: E402
+from harness import Stack  # noqa: E402
+from scripted_guest import build, import_as  # noqa: E402
 from session import Session  # noqa: E402
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-CACHE = os.environ.get("HOTDESK_CACHE") or pathlib.Path(
-    os.environ.get("XDG_CACHE_HOME") or pathlib.Path(os.environ.get("HOME", "/root")) / ".cache") / "hotdesk"
 HOSTILE = ["refuse", "liar", "silent", "flood"]
 BOOT = 240
 
@@ -26,16 +22,13 @@ stack = None
 
 def setup():
     global stack
-    if "HOTDESK_TINY" not in os.environ:
+    guest = build()
+    if not guest:
         raise Skip("HOTDESK_TINY is not set: the tiny guest is not built")
-    guest = BUILD / "scripted-guest"
-    subprocess.run([TOP / "packaging/image/tiny-guest", guest, "--agent", TOP / "tests/fakes/scripted-agent", "--cache", CACHE],
-                   check=True, stdout=sys.stderr)
     stack = Stack(users={"alice": "wonder", **{word: "builder" for word in HOSTILE}})
     stack.start()
     for word in ["honest", *HOSTILE]:
-        stack.cli("image", "import", word, guest / "disk.qcow2", "--kernel", guest / "vmlinux", "--initrd",
-                  guest / "initrd", "--append", f"root=/dev/vda rw quiet console=ttyS0 agent={word}")
+        import_as(stack, guest, word)
     make_pool("honest", "alice")
 
 
