@@ -271,7 +271,8 @@ class Stack:
     def cli(self, *arguments, check=True, timeout=300, env=None):
         """Runs `hotdesk`; returns the CompletedProcess. check: CliError when it does not exit 0."""
         arguments = [str(argument) for argument in arguments]
-        done = subprocess.run([BIN / "hotdesk", "--config", self.conf, *arguments], text=True, capture_output=True,
+        # Not a copy of it: beside it stand the tools that build images.
+        done = subprocess.run([BUILD / "bin/hotdesk", "--config", self.conf, *arguments], text=True, capture_output=True,
                               timeout=timeout, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
         if check and done.returncode != 0:
             raise CliError(arguments, done)
