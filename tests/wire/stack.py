@@ -465,7 +465,8 @@ def disk_of_the_store_full():
         viewer.request(incremental=False)
         seen = viewer.updates
         viewer.wait(lambda: viewer.updates > seen, "an open session goes on")
-        assert stack.json("desktop", "list") == desktops and stack.json("pool", "list") == pools
+        listed = stack.json("pool", "list"), stack.json("desktop", "list")
+        assert listed == (pools, desktops), f"{listed} after {(pools, desktops)}\n{stack.log_tail()}"
     shown("bob").close()
     remove_desktop("bob")
     viewer.close()
