@@ -4,6 +4,7 @@
 #include "broker/admin_json.h"
 #include "broker/admin_table.h"
 #include "broker/cli/build.h"
+#include "broker/cli/cert.h"
 #include "broker/cli/config.h"
 #include "broker/cli/kept.h"
 #include "broker/cli/options.h"
@@ -120,9 +121,22 @@ static int run_printing(const struct options *options, const struct conf *conf, 
 	return r < 0 ? refused(&err) : EXIT_SUCCESS;
 }
 
+static int run_cert(const struct options *options, const struct conf *conf, const struct admin_command *command,
+		    struct json_object *arguments)
+{
+	_cleanup_free_ char *reply = NULL;
+	struct error err = {0};
+	int r = cert_run(conf, command, arguments, &reply, &err);
+
+	if (r < 0)
+		return refused(&err);
+	return reply ? print_reply(command, reply, options->json) : EXIT_SUCCESS;
+}
+
 static int run(const struct options *options, const struct admin_command *command, struct json_object *arguments)
 {
-	const char *file = command->flags & ADMIN_LOCAL ? admin_string(arguments, "file") : NULL;
+	bool check = strcmp(command->noun, "check-config") == 0;
+	const char *file = check ? admin_string(arguments, "file") : NULL;
 	_cleanup_(conf_freep) struct conf *conf = NULL;
 	_cleanup_free_ char *reply = NULL;
 	struct error err = {0};
@@ -130,8 +144,10 @@ static int run(const struct options *options, const struct admin_command *comman
 
 	if (r < 0)
 		return refused(&err);
-	if (command->flags & ADMIN_LOCAL)
+	if (check)
 		return config_print(conf, options->json) < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
+	if (strcmp(command->noun, "cert") == 0)
+		return run_cert(options, conf, command, arguments);
 	if (command->flags & ADMIN_PRINTS)
 		return run_printing(options, conf, command, arguments);
 	r = command->flags & ADMIN_BUILDS ? build_image(conf, command, arguments, &reply, &err)
