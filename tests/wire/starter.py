@@ -109,11 +109,15 @@ def programs_begin_in_order_and_end_in_reverse():
         pids = fake.pids()
         assert ascending([pids[name] for name in ORDER]), pids
         assert {os.stat(fake.directory / "state" / name).st_mode & 0o777 for name in ORDER} == {0o700, 0o711}
-        sleepers = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent_of(pid) in pids.values()]
-        assert len(sleepers) == len(ORDER), sleepers
+        eventually(lambda: len(children_of(pids.values())) == len(ORDER), lambda: children_of(pids.values()))
+        sleepers = children_of(pids.values())
         fake.end()
         assert [words[1] for words in fake.events("end")] == ORDER[::-1], fake.events("end")
         assert not [pid for pid in sleepers if process_alive(pid)], "what the programs left behind still runs"
+
+
+def children_of(pids):
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent_of(pid) in pids]
 
 
 def parent_of(pid):
@@ -185,7 +189,7 @@ def a_starter_that_is_killed_ends_its_programs_and_another_one_can_follow():
         eventually(lambda: len(fake.events("end")) == len(ORDER), lambda: f"the programs end: {fake.events('end')}")
         eventually(lambda: not [pid for pid in before.values() if process_alive(pid)], "the programs are gone")
         fake.start().wait_begun(2 * len(ORDER))
-        assert not set(fake.pids().values()) & set(before.values())
+        eventually(lambda: not set(fake.pids().values()) & set(before.values()), "the new pids are written")
         fake.end()
 
 
