@@ -15,7 +15,11 @@ target_link_libraries(hotdesk-admin-table PUBLIC hotdesk-common hotdesk-rows Pkg
 
 pkg_check_modules(XKBCOMMON REQUIRED IMPORTED_TARGET xkbcommon)
 
+# Whether another program serves: for the CLI too.
+add_library(hotdesk-admin-probe STATIC admin_probe.c)
+target_link_libraries(hotdesk-admin-probe PUBLIC hotdesk-common)
+
 # The admin socket's server; struct broker comes from hotdesk-broker through control.h.
 add_library(hotdesk-admin STATIC admin.c admin_desktop.c admin_image.c admin_image_change.c admin_image_file.c
-	admin_image_prune.c admin_pool.c admin_pool_members.c admin_probe.c admin_status.c pool_keyboard.c)
-target_link_libraries(hotdesk-admin PUBLIC hotdesk-admin-table hotdesk-store hotdesk-bus PkgConfig::XKBCOMMON)
+	admin_image_prune.c admin_pool.c admin_pool_members.c admin_status.c pool_keyboard.c)
+target_link_libraries(hotdesk-admin PUBLIC hotdesk-admin-probe hotdesk-admin-table hotdesk-store hotdesk-bus PkgConfig::XKBCOMMON)

@@ -343,6 +343,20 @@ const struct admin_command admin_commands[] = {
 	.summary = "Print the own CA's certificate, which viewers are to trust",
     },
     {
+	.noun = "doctor",
+	.options =
+	    {
+		{ADMIN_USER, "user", "NAME",
+		 "Also try this user's login; the password is asked for, or read from standard input.", true, NULL},
+		{ADMIN_FLAG, "all", NULL, "Read the images that are not published too.", true, NULL},
+	    },
+	.flags = ADMIN_LOCAL,
+	.summary = "Look for what is wrong on this machine, and say what to do",
+	.help =
+	    "A line for each finding: ok, note or problem. Exits 0 without a problem, 1 with one. It changes nothing; "
+	    "as root it sees most. Published images are read as a whole.",
+    },
+    {
 	.noun = "check-config",
 	.arguments =
 	    {

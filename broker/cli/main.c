@@ -6,6 +6,7 @@
 #include "broker/cli/build.h"
 #include "broker/cli/cert.h"
 #include "broker/cli/config.h"
+#include "broker/cli/doctor.h"
 #include "broker/cli/kept.h"
 #include "broker/cli/options.h"
 #include "broker/cli/recipe.h"
@@ -146,6 +147,8 @@ static int run(const struct options *options, const struct admin_command *comman
 		return refused(&err);
 	if (check)
 		return config_print(conf, options->json) < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
+	if (strcmp(command->noun, "doctor") == 0)
+		return doctor_run(conf, admin_string(arguments, "user"), admin_given(arguments, "all"), options->json);
 	if (strcmp(command->noun, "cert") == 0)
 		return run_cert(options, conf, command, arguments);
 	if (command->flags & ADMIN_PRINTS)
