@@ -17,12 +17,15 @@ struct login {
 	const char *user;
 };
 
-static int read_line(struct secret *password)
+/* stop: the byte that ends it with -EINTR, or -1. */
+static int read_line(struct secret *password, int stop)
 {
 	char byte;
 	ssize_t n;
 
 	while ((n = read(STDIN_FILENO, &byte, 1)) == 1 && byte != '\n') {
+		if ((unsigned char)byte == stop)
+			return -EINTR;
 		if (password->length >= SECRET_MAX)
 			return -EFBIG;
 		password->data[password->length++] = byte;
@@ -37,13 +40,15 @@ static int ask_password(const char *user, struct secret *password)
 	int r;
 
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) < 0)
-		return read_line(password);
+		return read_line(password, -1);
 	silent = before;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
+	/* Ctrl-C comes as a byte that ends the line: a signal would leave the terminal without echo. */
+	silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+	silent.c_cc[VEOL] = before.c_cc[VINTR];
 	fprintf(stderr, "Password of %s: ", user);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0)
 		return -errno;
-	r = read_line(password);
+	r = read_line(password, before.c_cc[VINTR]);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);
 	return r;

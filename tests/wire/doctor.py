@@ -7,12 +7,14 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import socket
 import subprocess
 import sys
+import termios
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from case import Skip, case, main
+from case import Skip, case, eventually, main
 from gate_alone import make_pem
 from harness import BIN, Stack
 
@@ -103,6 +105,34 @@ def a_login_is_tried():
     one_problem(examine("--user", "nobody-there", password="wonder")[1], "login", "nobody-there: ")
     done = stack.cli("doctor", "--user", check=False)
     assert done.returncode == 2, done
+
+
+def typed(keys):
+    """Runs `doctor --user alice` at a terminal: exit code, and whether the keys were echoed or the echo stayed off."""
+    master, slave = pty.openpty()
+    try:
+        with subprocess.Popen([BIN / "hotdesk", "--config", stack.conf, "doctor", "--user", "alice"], stdin=slave,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            eventually(lambda: not termios.tcgetattr(slave)[3] & termios.ECHO, "the terminal does not echo")
+            os.write(master, keys)
+            out, err = process.communicate(timeout=60)
+        assert "Password of alice: " in err, err
+        os.set_blocking(master, False)
+        with contextlib.suppress(BlockingIOError):
+            assert keys.strip() not in os.read(master, 1000), "the password is on the screen"
+        assert termios.tcgetattr(slave)[3] & termios.ECHO, "the terminal stays without echo"
+        return process.returncode, out
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@case
+def the_password_is_asked_for_without_echo():
+    code, out = typed(b"wonder\n")
+    assert code == 0 and "alice may log in" in out, out
+    code, out = typed(b"won\x03")
+    assert code == 1 and "alice could not be tried" in out, out
 
 
 @case
