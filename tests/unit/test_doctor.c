@@ -5,21 +5,24 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#define NAMES_SIZE 256
+
 static void collect(const char *name, void *userdata)
 {
 	char *names = userdata;
+	size_t used = strlen(names);
 
-	strcat(names, name);
-	strcat(names, " ");
+	snprintf(names + used, NAMES_SIZE - used, "%s ", name);
 }
 
 static void a_service_is_read(void **state)
 {
-	char modules[256] = "";
+	char modules[NAMES_SIZE] = "";
 	struct pam_service service =
 	    pam_service_read("# comment\n\nauth [success=1 default=ignore] pam_unix.so nullok \\\n  try_first_pass\n"
 			     "-auth\toptional pam_extra.so # why\naccount required /opt/pam_other.so\n",
@@ -33,7 +36,7 @@ static void a_service_is_read(void **state)
 
 static void includes_may_hold_everything_and_are_no_modules(void **state)
 {
-	char modules[256] = "";
+	char modules[NAMES_SIZE] = "";
 	struct pam_service service = pam_service_read("@include common-auth\n", collect, modules);
 
 	(void)state;
