@@ -240,7 +240,10 @@ static int connect_broker(struct request *request, const char *path, struct erro
 	r = bus_connect(request->event, path, &request->bus);
 	if (r < 0)
 		return explain_connect(r, path, err);
-	r = bus_on_disconnect(request->bus, on_gone, request, NULL);
+	/* At the loop's exit sd-bus would wait up to 90 s for a broker that does not read. */
+	r = sd_bus_set_close_on_exit(request->bus, 0);
+	if (r >= 0)
+		r = bus_on_disconnect(request->bus, on_gone, request, NULL);
 	if (r >= 0)
 		r = sd_bus_match_signal(request->bus, NULL, NULL, BROKER_API_PATH, BROKER_API_INTERFACE, "Progress",
 					on_progress, request);

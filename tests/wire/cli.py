@@ -343,6 +343,21 @@ def death_of_the_broker_is_said():
 
 
 @case
+def ctrl_c_does_not_wait_for_a_broker_that_hangs():
+    broker = stack.pid_of("broker")
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        with subprocess.Popen([BIN / "hotdesk", "--config", stack.conf, "status"], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as command:
+            eventually(lambda: connected_sockets(command.pid), "the command is connected", 30)
+            command.send_signal(signal.SIGINT)
+            out, err = command.communicate(timeout=60)  # sd-bus would wait for 90 s
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    assert (command.returncode, out) == (1, "") and "stopped" in err, (command.returncode, out, err)
+
+
+@case
 def answers_are_kept_over_a_broker_restart():
     need_pool("lasting", "max=6")
     stack.cli("pool", "entitle", "lasting", "--user", "anna")
