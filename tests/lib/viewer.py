@@ -99,7 +99,10 @@ class Screen:
         return done.stdout if binary else done.stdout.decode()
 
     def picture(self, window=None):
-        return Picture.from_xwd(self.run("xwd", "-silent", *(["-id", window] if window else ["-root"]), binary=True))
+        """Tried again for a window whose size changes at this moment: X refuses what has gone from it (BadMatch)."""
+        command = ["xwd", "-silent", *(["-id", window] if window else ["-root"])]
+        dump = eventually(lambda: self.run(*command, check=False, binary=True), f"{command} gives a picture", 10, 0.1)
+        return Picture.from_xwd(dump)
 
     def save(self, path):
         self.run("import", "-silent", "-window", "root", path, check=False)
