@@ -271,16 +271,28 @@ static int read_pair(const char *chain_path, const char *key_path, struct certif
 	return r < 0 ? error_set_errno(err, r, "cannot read the key %s", key_path) : 0;
 }
 
+/* The files in the directory, and the names that the certificate is to carry; they are the caller's. */
+static int own_begin(const char *directory, const char *extra, struct own_paths *paths, char **ret_names,
+		     struct error *err)
+{
+	int r = own_paths_make(directory, paths);
+
+	*ret_names = r < 0 ? NULL : names_of_host(extra);
+	if (r == 0 && !*ret_names)
+		r = -ENOMEM;
+	return r < 0 ? error_set_errno(err, r, "cannot name the certificate's files") : 0;
+}
+
 int certificate_own(const char *directory, const char *extra, struct certificate *ret, struct error *err)
 {
-	_cleanup_free_ char *names = names_of_host(extra);
+	_cleanup_free_ char *names = NULL;
 	_cleanup_pkey_ EVP_PKEY *ca_key = NULL;
 	_cleanup_x509_ X509 *ca = NULL;
 	struct own_paths paths;
-	int r = names ? own_paths_make(directory, &paths) : -ENOMEM;
+	int r = own_begin(directory, extra, &paths, &names, err);
 
 	if (r < 0)
-		return error_set_errno(err, r, "cannot name the certificate's files");
+		return r;
 	r = own_ca(&paths, &ca, &ca_key, err);
 	if (r == 0 && !own_server_good(&paths, ca, names))
 		r = own_server_make(&paths, ca, ca_key, names, err);
@@ -289,14 +301,14 @@ int certificate_own(const char *directory, const char *extra, struct certificate
 
 int certificate_renew(const char *directory, const char *extra, struct error *err)
 {
-	_cleanup_free_ char *names = names_of_host(extra);
+	_cleanup_free_ char *names = NULL;
 	_cleanup_pkey_ EVP_PKEY *ca_key = NULL;
 	_cleanup_x509_ X509 *ca = NULL;
 	struct own_paths paths;
-	int r = names ? own_paths_make(directory, &paths) : -ENOMEM;
+	int r = own_begin(directory, extra, &paths, &names, err);
 
 	if (r < 0)
-		return error_set_errno(err, r, "cannot name the certificate's files");
+		return r;
 	/* Else the CA would be made here. */
 	if (access(paths.ca, F_OK) < 0 && errno == ENOENT)
 		return error_set(err, -ENOENT, "there is no own CA in %s: hotdesk-gate makes it at its first start",
