@@ -136,7 +136,8 @@ int broker_desktop_view(struct broker *broker, const char *id, struct desktop_vi
 	view.state =
 	    desktop_is_failed(desktop) ? desktop_state_text(DESKTOP_FAILED) : desktop_state_text(desktop->state);
 	view.progress = desktop->progress;
-	reason = desktop->row.reason[0] ? desktop->row.reason : desktop->reason;
+	/* Why it failed the last time says nothing of one that has come back. */
+	reason = desktop->row.reason[0] && desktop->state != DESKTOP_READY ? desktop->row.reason : desktop->reason;
 	snprintf(view.reason, sizeof(view.reason), "%s", reason);
 	memcpy(view.warning, desktop->warning, sizeof(view.warning));
 	view.guest = desktop->guest;

@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int user_by_number(const char *user, uid_t *ret_uid, gid_t *ret_gid)
@@ -40,4 +41,11 @@ int user_resolve(const char *user, uid_t *ret_uid, gid_t *ret_gid)
 	if (ret_gid)
 		*ret_gid = gid;
 	return 0;
+}
+
+gid_t user_kvm_group(void)
+{
+	struct stat device;
+
+	return stat("/dev/kvm", &device) == 0 && (device.st_mode & S_IWGRP) ? device.st_gid : 0;
 }

@@ -11,4 +11,7 @@
  */
 int user_resolve(const char *user, uid_t *ret_uid, gid_t *ret_gid);
 
+/* The group that may use /dev/kvm; 0: there is none. Never root's: then the device is not meant to be shared. */
+gid_t user_kvm_group(void);
+
 #endif

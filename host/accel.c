@@ -54,11 +54,11 @@ static const char *accel_fault(const struct accel_probe *probe)
 {
 	if (probe->device_error == -ENOENT)
 		return "there is no /dev/kvm: load the kernel module kvm_intel or kvm_amd";
-	if (probe->device_error < 0)
-		return "hotdesk-host may not open /dev/kvm: put its user into the group kvm";
 	if (!probe->cpu_flag)
 		return "/dev/kvm is there but the processor offers neither vmx nor svm: switch virtualisation on in "
 		       "the firmware, or nested virtualisation in the hypervisor";
+	if (probe->device_error < 0)
+		return "hotdesk-host may not open /dev/kvm: put its user into the group kvm";
 	if (!probe->api)
 		return "/dev/kvm does not answer as KVM";
 	return NULL;

@@ -4,6 +4,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/program.h"
+#include "common/user.h"
 #include "host/spawn/child.h"
 #include "host/spawn/nat.h"
 #include "host/spawn/server.h"
@@ -13,7 +14,6 @@
 #include <getopt.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #define FILES_WANTED 65536
 
@@ -97,14 +97,6 @@ static int check_range(const struct spawn_settings *settings)
 	return 0;
 }
 
-/* Never root's: then the device is not meant to be shared. */
-static gid_t kvm_group(void)
-{
-	struct stat device;
-
-	return stat("/dev/kvm", &device) == 0 && (device.st_mode & S_IWGRP) ? device.st_gid : 0;
-}
-
 /* One pidfd for each child: as many as this process may have. */
 static void raise_files(void)
 {
@@ -130,7 +122,7 @@ static void prepare_root(struct spawn_settings *settings)
 		return;
 	}
 	settings->flags |= SPAWN_FLAG_ROOT;
-	settings->kvm_group = kvm_group();
+	settings->kvm_group = user_kvm_group();
 	settings->namespaces = child_can_unshare();
 	if (!settings->namespaces)
 		log_warning(

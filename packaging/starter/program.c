@@ -132,12 +132,14 @@ static size_t spawn_arguments(const struct starter *starter, const char **argv, 
 	return n;
 }
 
-/* The groups of a user of the system (hotdesk-auth may need `shadow`); a bare number has none but its own. */
+/* The groups of a user of the system (hotdesk-auth may need `shadow`); a bare number has none but its own, and that of
+ * /dev/kvm where it is hotdesk-host's. */
 static int set_groups(const struct program *program)
 {
 	const struct passwd *entry = getpwuid(program->uid);
+	gid_t kvm = program->run_as == CONF_RUN_HOST ? user_kvm_group() : 0;
 
-	return entry ? initgroups(entry->pw_name, program->gid) : setgroups(0, NULL);
+	return entry ? initgroups(entry->pw_name, program->gid) : setgroups(kvm ? 1 : 0, &kvm);
 }
 
 static int become(const struct program *program)

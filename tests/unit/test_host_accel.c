@@ -39,6 +39,7 @@ static void kvm_only_where_all_of_it_is_there(void **state)
 	assert_choice("auto", (struct accel_probe){0, false, true}, ACCEL_TCG, "does not answer");
 	assert_choice("auto", (struct accel_probe){-ENOENT, false, true}, ACCEL_TCG, "no /dev/kvm");
 	assert_choice("auto", (struct accel_probe){-EACCES, false, true}, ACCEL_TCG, "group kvm");
+	assert_choice("auto", (struct accel_probe){-EACCES, false, false}, ACCEL_TCG, "vmx");
 }
 
 static void what_is_demanded_and_not_there_is_an_error(void **state)

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from harness import BIN, Stack, free_port, process_alive, processes_with  # noqa
 
 ORDER = ["spawn", "auth", "host", "broker", "gate"]
 NOBODY = 65534
+KVM_GROUP = 4711
 
 # The child outlives the script, as a desktop outlives hotdesk-spawn.
 LIVES = """#!/bin/sh
@@ -60,9 +62,10 @@ class Fake:
             self.process.wait(60)
         shutil.rmtree(self.directory)
 
-    def start(self):
+    def start(self, within=()):
+        """within: a command that executes the one behind it."""
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.directory / "hotdesk-starter", "--config", self.conf], stdout=log,
+            self.process = subprocess.Popen([*within, self.directory / "hotdesk-starter", "--config", self.conf], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)
         return self
 
@@ -257,6 +260,29 @@ def what_need_not_run_as_root_is_warned_of():
         assert owners == {"spawn": 0, "auth": 0, "gate": 64101, "broker": 64102, "host": 64103}, owners
         fake.end()
         assert "as root" not in fake.said(), fake.said()
+
+
+@case
+def the_host_may_use_kvm_where_a_group_of_the_machine_may():
+    if os.geteuid() != 0 or not os.path.exists("/dev/kvm") or subprocess.run(["unshare", "--mount", "true"]).returncode != 0:
+        raise Skip("needs root, /dev/kvm and mounts of its own")
+    with Fake(conf="[run-as]\nbroker = 64102\nhost = 64103\n") as fake:
+        fake.events_file.touch()
+        fake.events_file.chmod(0o666)
+        device = fake.directory / "kvm"
+        os.mknod(device, stat.S_IFCHR, os.makedev(1, 3))
+        os.chown(device, 0, KVM_GROUP)
+        device.chmod(0o660)
+        fake.start(["unshare", "--mount", "sh", "-c", f'mount --bind {device} /dev/kvm && exec "$@"', "sh"])
+        fake.wait_begun(len(ORDER))
+        groups = {name: groups_of(pid) for name, pid in fake.pids().items()}
+        assert (groups["host"], groups["broker"]) == ([KVM_GROUP], []), groups
+        fake.end()
+
+
+def groups_of(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return [int(word) for line in lines if line.startswith("Groups:") for word in line.split()[1:]]
 
 
 def as_nobody():
