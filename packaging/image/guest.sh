@@ -45,6 +45,12 @@ candidates() {
 	apt-cache policy "$@" | grep -E '^[a-z]|Candidate:'
 }
 
+# golden_sources TOP: all of a source tree that golden images are made from, one after the other, to be compared.
+golden_sources() {
+	(cd "$1" && find packaging/image packaging/guest packaging/debian packaging/agent-deb guest-agent common -type f ! -name '*.md' -print0 |
+		sort -z | xargs -0 cat)
+}
+
 # extract_vmlinux VMLINUZ FILE: an uncompressed kernel boots seconds faster under TCG; QEMU starts it by its PVH entry.
 extract_vmlinux() {
 	local offset
