@@ -11,10 +11,12 @@
 """
 
 import array
+import contextlib
 import functools
 import os
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
@@ -114,21 +116,18 @@ class Screen:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-class Viewer:
-    """One vncviewer, logged in as `user` to the gate of `stack`."""
+class Window:
+    """A viewer's process and its window with the remote picture, title and menus of its own around it."""
 
-    def __init__(self, screen, stack, user, password, options=()):
+    TITLE = ""  # what its name has in it, a regular expression
+
+    def __init__(self, screen, log, command, env=None):
         self.screen = screen
         self.window = None
-        self.log = stack.directory / f"viewer-{user}.log"
-        env = {**screen.env, "VNC_USERNAME": user, "VNC_PASSWORD": password}
-        # A log level of 100 would draw its own statistics over the picture.
-        command = ["vncviewer", "-SecurityTypes", "X509Plain", "-X509CA", stack.ca, "-AlertOnFatalError=0",
-                   "-ReconnectOnError=0", "-RemoteResize=1", "-Maximize=0", "-FullScreen=0", "-Log", "*:stderr:30",
-                   *options, f"127.0.0.1::{stack.port}"]
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([str(word) for word in command], env=env, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+        self.log = log
+        with open(self.log, "wb") as output:
+            self.process = subprocess.Popen([str(word) for word in command], env={**screen.env, **(env or {})},
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
     def text(self):
         return self.log.read_text(errors="replace")
@@ -136,11 +135,14 @@ class Viewer:
     def alive(self):
         return self.process.poll() is None
 
+    def find(self, title, *options):
+        """A visible window with this name, of any process."""
+        found = self.screen.run("xdotool", "search", "--all", "--onlyvisible", *options, "--name", title, check=False).split()
+        return found[0] if found else None
+
     def _find_window(self):
         assert self.alive(), f"the viewer ended:\n{self.text()[-3000:]}"
-        found = self.screen.run("xdotool", "search", "--all", "--onlyvisible", "--pid", self.process.pid, "--name", "TigerVNC",
-                                check=False).split()
-        return found[0] if found else None
+        return self.find(self.TITLE)
 
     def wait_window(self, timeout=60):
         """The window with the remote picture is there."""
@@ -196,12 +198,31 @@ class Viewer:
         eventually(lambda: not self.alive(), "the viewer ends", timeout)
 
     def close(self):
-        self.process.terminate()
+        """With what it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+class Viewer(Window):
+    """One vncviewer, logged in as `user` to the gate of `stack`."""
+
+    TITLE = "TigerVNC"
+
+    def __init__(self, screen, stack, user, password, options=()):
+        # A log level of 100 would draw its own statistics over the picture.
+        super().__init__(screen, stack.directory / f"viewer-{user}.log", [
+            "vncviewer", "-SecurityTypes", "X509Plain", "-X509CA", stack.ca, "-AlertOnFatalError=0", "-ReconnectOnError=0",
+            "-RemoteResize=1", "-Maximize=0", "-FullScreen=0", "-Log", "*:stderr:30", *options, f"127.0.0.1::{stack.port}"],
+            {"VNC_USERNAME": user, "VNC_PASSWORD": password})
+
+    def _find_window(self):
+        assert self.alive(), f"the viewer ended:\n{self.text()[-3000:]}"
+        return self.find(self.TITLE, "--pid", self.process.pid)
 
 
 class Viewers(dict):
