@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mount namespace for a whole test script: what it mounts ends with it and is seen by nobody else.
+"""A mount namespace for a whole test script: what it mounts ends with it and is seen by nobody else; a network one as well.
 
     if __name__ == "__main__":
         own_mounts()
@@ -28,8 +28,10 @@ def _is_seen_by_others():
         return done.returncode != 0
 
 
-def own_mounts():
-    """Runs this script again in a namespace of its own; as another user than root it goes on as it is."""
+def own_mounts(network=False):
+    """Runs this script again in a namespace of its own; as another user than root it goes on as it is.
+
+    network: in one of its own too, with nothing but loopback."""
     if os.environ.get(MARK) or os.geteuid() != 0:
         return
     propagation = "private"
@@ -41,5 +43,7 @@ def own_mounts():
             print(f"skipped {script.parent.name}/{script.stem}: mounts would be seen outside of this chroot; make its"
                   " root a mount point first (mount --bind DIR DIR)")
             sys.exit(0)
-    os.execvpe("unshare", ["unshare", "--mount", "--propagation", propagation, sys.executable, *sys.argv],
-               {**os.environ, MARK: "1"})
+    command = ["unshare", "--mount", "--propagation", propagation]
+    if network:
+        command += ["--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    os.execvpe("unshare", [*command, sys.executable, *sys.argv], {**os.environ, MARK: "1"})

@@ -22,115 +22,40 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb  # noqa: E402
 from accounts import Account, Accounts  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
-from harness import BUILD, ROOT, free_port, hash_password, processes_with  # noqa: E402
+from harness import ROOT, free_port, hash_password, processes_with  # noqa: E402
 from own_mounts import own_mounts  # noqa: E402
+from quickstart_run import LOGIN, READY, SCRIPT, OwnPlace, Quickstart  # noqa: E402
 from viewer import Screen, Viewer, pictured  # noqa: E402
 
-SCRIPT = ROOT / "packaging/quickstart"
-START_TIMEOUT = 300
 BOOT_TIMEOUT = 400
-LOGIN = "Log in with a VNC viewer"
-READY = "a desktop is ready"
 ICEWM_BLUE = 0x204060
 BLACK = 0x000000  # xterm
-CTRL_C = b"\x03"
 
-directory = None
+place = None
 screen = None
-golden = None
 
 
 def setup():
-    global directory, screen, golden
+    global place, screen
     if os.geteuid() != 0 or not os.environ.get("HOTDESK_GOLDEN"):
         raise Skip("needs root and HOTDESK_GOLDEN, a built golden image (tests/run sets it)")
-    golden = pathlib.Path(os.environ["HOTDESK_GOLDEN"])
-    # Not below /tmp, where a place that all may write to would hide what is left outside.
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-quickstart-", dir="/var/lib"))
-    directory.rmdir()
+    place = OwnPlace()
     screen = Screen()
 
 
 def teardown():
     if screen:
         screen.stop()
-    if directory:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-class Quickstart:
-    """A quickstart on a terminal of its own."""
-
-    def __init__(self, *options, where=None, env=None):
-        self.directory = where or directory
-        self.port = free_port()
-        self.output = pathlib.Path(tempfile.mkstemp(prefix="hotdesk-quickstart-", suffix=".out")[1])
-        command = [SCRIPT, "--directory", self.directory, "--build", BUILD, "--image", golden, "--port", self.port, *options]
-        self.process = subprocess.Popen(
-            ["script", "-qefc", "exec " + shlex.join(str(word) for word in command), self.output], stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})})
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(90)
-        self.output.unlink()
-
-    def text(self):
-        """Without the line of script(1), which has the command in it."""
-        return self.output.read_text(errors="replace").partition("\n")[2].replace("\r", "\n")
-
-    def wait(self, words, timeout=START_TIMEOUT):
-        def there():
-            text = self.text()
-            assert words in text or self.process.poll() is None, f"it ended with {self.process.poll()}:\n{text[-3000:]}"
-            return words in text
-        eventually(there, lambda: f"it prints {words!r}:\n{self.text()[-3000:]}", timeout, 0.1)
-        return self
-
-    def printed(self, pattern):
-        found = re.search(pattern, self.text(), re.MULTILINE)
-        assert found, f"no {pattern} in:\n{self.text()[-3000:]}"
-        return found[1].strip()
-
-    @property
-    def login(self):
-        """User and password, as printed."""
-        return self.printed(r"^ +user +(\S.*)$"), self.printed(r"^ +password +(\S.*)$")
-
-    @property
-    def ca(self):
-        return pathlib.Path(self.printed(r"^ +CA +(\S+)$"))
-
-    def cli(self, *words):
-        """`hotdesk` as in another terminal, by the line that was printed."""
-        line = self.printed(r"^ +(export .*)$")
-        done = subprocess.run(["bash", "-c", f"{line}\nhotdesk {shlex.join(words)}"], capture_output=True, text=True,
-                              timeout=60, env={"PATH": "/usr/bin:/bin", "HOME": "/root"})
-        assert done.returncode == 0, f"hotdesk {words}: {done.stderr}"
-        return done.stdout
-
-    def interrupt(self):
-        """Ctrl-C; nothing runs then, and nothing is left in the kernel or where other programs keep theirs."""
-        self.process.stdin.write(CTRL_C)
-        self.process.stdin.flush()
-        code = self.process.wait(90)
-        left = processes_with(str(self.directory))
-        assert not left, left
-        assert code == 130, f"exit {code}:\n{self.text()[-2000:]}"
+    if place:
+        place.remove()
 
 
 def outside():
-    """Where a program that is careless would leave something."""
-    places = ["/etc", "/etc/pam.d", "/run", "/tmp", "/var/lib", "/var/tmp", "/var/cache", "/root", "/root/.cache",
-              ROOT, ROOT / "packaging"]
+    """Where a program that is careless would leave something, but /tmp, which other tests use at this moment."""
+    places = ["/etc", "/etc/pam.d", "/run", "/var/lib", "/var/cache", "/root", "/root/.cache", ROOT, ROOT / "packaging"]
     found = {os.path.join(place, name) for place in places if os.path.isdir(place) for name in os.listdir(place)}
-    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout
-    # Of this test and of what it runs beside quickstart.
-    return {path for path in found if not re.search(r"/hotdesk-(quickstart|screen)-|/\.X|\.pyc$|/__pycache__$", path)} | {tables}
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {path for path in found if not re.search(r"/hotdesk-quickstart-", path)} | set(tables)
 
 
 def viewer_by_the_printed_command(run):
@@ -165,12 +90,12 @@ def quickstart_case(function):
 @quickstart_case
 def what_is_printed_leads_to_a_desktop_and_ctrl_c_ends_all():
     before = outside()
-    with Quickstart() as run:
+    with Quickstart(place.path) as run:
         run.wait(LOGIN)
         user, password = run.login
         assert user == "demo" and re.fullmatch(r"([a-km-np-z2-9]{4}-){2}[a-km-np-z2-9]{4}", password), run.login
         assert run.ca.read_text().startswith("-----BEGIN CERTIFICATE-----")
-        assert (directory / "password").stat().st_mode & 0o777 == 0o600
+        assert (place.path / "password").stat().st_mode & 0o777 == 0o600
         run.wait(READY, BOOT_TIMEOUT)
         assert "programs" in run.cli("status")
         spare = run.cli("desktop", "list").splitlines()[1].split()
@@ -190,26 +115,26 @@ def what_is_printed_leads_to_a_desktop_and_ctrl_c_ends_all():
 
 @quickstart_case
 def the_second_start_has_the_image_and_the_password_already():
-    password = (directory / "password").read_text().strip()
-    with Quickstart() as run:
+    password = (place.path / "password").read_text().strip()
+    with Quickstart(place.path) as run:
         run.wait(LOGIN)
         assert run.login == ("demo", password)
         assert "copying the golden image" not in run.text() and "--rebuild" not in run.text(), run.text()
         rfb.login(run.port, *run.login, ca=run.ca).close()
         # Another one in the same place does nothing, and says why.
-        refused(1, "a quickstart runs in", "--directory", directory, "--port", free_port())
+        refused(1, "a quickstart runs in", "--directory", place.path, "--port", free_port())
         run.interrupt()
 
 
 @quickstart_case
 def what_a_killed_quickstart_leaves_is_stopped_by_the_next():
-    with Quickstart() as run:
+    with Quickstart(place.path) as run:
         run.wait(LOGIN)
         pid = int(subprocess.run(["pgrep", "-P", str(run.process.pid)], capture_output=True, check=True).stdout)
         os.kill(pid, signal.SIGKILL)
         run.process.wait(30)
-    assert processes_with(f"{directory}/hotdesk.conf"), "the programs live on"
-    with Quickstart("--rebuild") as run:
+    assert processes_with(f"{place.path}/hotdesk.conf"), "the programs live on"
+    with Quickstart(place.path, "--rebuild") as run:
         run.wait("stopping what an earlier quickstart left")
         run.wait(LOGIN)
         versions = [line.split()[1:3] for line in run.cli("image", "list").splitlines()[1:]]
@@ -222,7 +147,7 @@ def the_users_of_this_machine_log_in_with_their_passwords():
     with tempfile.TemporaryDirectory() as work, contextlib.ExitStack() as stack:
         accounts = Accounts(work, [Account("alice", 5001, hash_password("wonder land"))])
         stack.callback(accounts.remove)
-        run = stack.enter_context(Quickstart("--accounts", "system"))
+        run = stack.enter_context(Quickstart(place.path, "--accounts", "system"))
         run.wait(LOGIN)
         user, password = run.login
         assert "alice" in user.split() and password == "as on this machine", run.login
@@ -235,7 +160,7 @@ def the_users_of_this_machine_log_in_with_their_passwords():
 
 @quickstart_case
 def the_viewer_is_opened_where_that_is_asked_for():
-    with Quickstart("--viewer", env=screen.env) as run:
+    with Quickstart(place.path, "--viewer", env=screen.env) as run:
         run.wait(LOGIN)
         eventually(lambda: screen.run("xdotool", "search", "--onlyvisible", "--name", "demo.*TigerVNC", check=False),
                    lambda: f"the viewer's window\n{run.text()[-1500:]}", 60)
@@ -244,9 +169,9 @@ def the_viewer_is_opened_where_that_is_asked_for():
 
 @quickstart_case
 def ctrl_c_while_it_prepares_ends_it_and_keeps_what_is_done():
-    where = pathlib.Path(str(directory) + "-early")
+    where = pathlib.Path(str(place.path) + "-early")
     try:
-        with Quickstart(where=where) as run:
+        with Quickstart(where) as run:
             run.wait("configuring the build: ")
             run.interrupt()
             assert "the next start goes on from there" in run.text(), run.text()
@@ -263,7 +188,7 @@ def refused(code, words, *options, prefix=(), env=None):
 
 @quickstart_case
 def what_cannot_work_is_said_before_anything_is_done():
-    new = pathlib.Path(str(directory) + "-new")
+    new = pathlib.Path(str(place.path) + "-new")
     for port in ("0", "65536", "vnc", ""):
         refused(2, "a port is a number", "--directory", new, "--port", port)
     refused(2, "no option --colour", "--colour")
@@ -291,5 +216,5 @@ def reachable():
 
 
 if __name__ == "__main__":
-    own_mounts()
+    own_mounts(network=True)
     main(setup, teardown)

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""README.md's tour for administrators: each of its commands is typed into a shell as it stands there, behind a quickstart."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+from case import Skip, case, main  # noqa: E402
+from harness import ROOT  # noqa: E402
+from quickstart_run import LOGIN, OwnPlace, Quickstart  # noqa: E402
+
+README = (ROOT / "README.md").read_text()
+TOUR = "## An administrator's tour in five minutes"
+COMMAND_TIMEOUT = 1200  # one of them builds an image
+DONE = "all-of-the-tour-is-done"
+
+place = None
+run = None
+
+
+def setup():
+    global place, run
+    if os.geteuid() != 0 or not os.environ.get("HOTDESK_GOLDEN"):
+        raise Skip("needs root and HOTDESK_GOLDEN, a built golden image (tests/run sets it)")
+    place = OwnPlace()
+    run = Quickstart(place.path).wait(LOGIN)
+
+
+def teardown():
+    if run:
+        run.close()
+    if place:
+        place.remove()
+
+
+def tour():
+    """The commands, block by block."""
+    section = README.partition(TOUR)[2].partition("\n## ")[0]
+    return re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
+
+
+def commands_of(block):
+    """One by one; a here-document belongs to its command."""
+    lines = [line[4:] for line in block.splitlines()]
+    while lines:
+        command = [lines.pop(0)]
+        end = re.search(r"<<'?(\w+)'?", command[0])
+        while end and command[-1] != end[1]:
+            command.append(lines.pop(0))
+        yield "\n".join(command)
+
+
+@case
+def each_command_of_the_tour_works_as_it_is_printed():
+    commands = [command for block in tour() for command in commands_of(block)]
+    assert len(commands) >= 15, commands
+    assert commands[0].startswith("export "), commands[0]
+    script = f"set -e\n{run.export}\n"
+    for command in commands[1:]:
+        script += f"echo '+' {command.splitlines()[0].split()[0]}\n{command}\n"
+    with tempfile.TemporaryDirectory(prefix="hotdesk-readme-") as work:
+        done = subprocess.run(["bash", "-c", f"{script}\necho {DONE}"], cwd=work, text=True, capture_output=True,
+                              timeout=COMMAND_TIMEOUT, stdin=subprocess.DEVNULL,
+                              env={"PATH": "/usr/bin:/bin", "HOME": work, "TMPDIR": work, "XDG_CACHE_HOME": cache_home()})
+        assert done.returncode == 0 and DONE in done.stdout, f"exit {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def cache_home():
+    """Where the packages that were fetched for other images are."""
+    return os.environ.get("XDG_CACHE_HOME", os.path.join(os.environ.get("HOME", "/root"), ".cache"))
+
+
+@case
+def the_export_line_is_that_of_quickstart():
+    printed = next(commands_of(tour()[0]))
+    assert printed == run.export.replace(str(place.path), "/var/lib/hotdesk-quickstart").replace(
+        str(run.programs), "/var/lib/hotdesk-quickstart/build/bin"), f"{printed}\n{run.export}"
+
+
+@case
+def every_path_and_command_that_is_named_is_there():
+    for path in re.findall(r"`((?:tests|packaging|display|host|broker|auth|guest-agent|common)/[\w./-]+)`", README):
+        assert (ROOT / path.rstrip("/")).exists(), f"README.md names {path}"
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / picture).stat().st_size > 10_000, picture
+    for words in re.findall(r"`hotdesk ((?:[a-z]+ ?){1,2})", README):
+        done = subprocess.run([run.programs / "hotdesk", *words.split(), "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"README.md names `hotdesk {words}`: {done.stderr}"
+
+
+if __name__ == "__main__":
+    main(setup, teardown)
