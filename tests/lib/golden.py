@@ -103,7 +103,8 @@ class Channel:
 
 
 class Guest:
-    def __init__(self, golden=None, nonce="00"):
+    def __init__(self, golden=None, nonce="00", firmware=None):
+        """firmware: QEMU's options to boot the disk by it instead of the kernel directly; there is no shell then."""
         self.golden = pathlib.Path(golden) if golden else golden_directory()
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-guest-"))
         self.qemu = self.agent = self.tty = None
@@ -112,7 +113,7 @@ class Guest:
         self.marks = 0
         self.nonce = nonce
         try:
-            self._start()
+            self._start(firmware)
         except BaseException:
             self.close()
             raise
@@ -132,15 +133,19 @@ class Guest:
             self.qemu.wait()
         shutil.rmtree(self.work, ignore_errors=True)
 
-    def _start(self):
+    def _kernel(self):
+        return ["-kernel", self.golden / "vmlinux", "-initrd", _initrd(self.golden, self.work), "-append",
+                (self.golden / "append").read_text().strip()]
+
+    def _start(self, firmware):
         disk = self.work / "disk.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", (self.golden / "disk.qcow2").resolve(), "-F", "qcow2",
                         disk], check=True)
         ports = {name: self.work / name for name in ("agent", "tty", "qmp")}
         self.qemu = subprocess.Popen([
             "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", "1024", "-smp", "2", "-nodefaults",
-            "-display", "none", "-kernel", self.golden / "vmlinux", "-initrd", _initrd(self.golden, self.work),
-            "-append", (self.golden / "append").read_text().strip(), "-drive", f"file={disk},if=virtio,format=qcow2",
+            "-display", "none", *(self._kernel() if firmware is None else firmware),
+            "-drive", f"file={disk},if=virtio,format=qcow2",
             "-device", "virtio-vga", "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci", "-device",
             "virtio-rng-pci", "-device", "virtio-serial-pci",
             "-chardev", f"socket,id=agent,path={ports['agent']},server=on,wait=off",
@@ -156,6 +161,12 @@ class Guest:
         assert self.qemu.poll() is None, f"QEMU ended with {self.qemu.returncode}"
 
     # -- the agent's host --------------------------------------------------------------------------------------------
+
+    def said_on_serial(self):
+        """What has come on the serial line of a guest without the shell."""
+        while select.select([self.tty.socket], [], [], 0)[0]:
+            self.tty.buffer += self.tty.socket.recv(65536)
+        return self.tty.buffer
 
     def connect(self):
         """As a (restarted) host: connects and says hello."""

@@ -17,7 +17,8 @@ import shutil
 import subprocess
 import tempfile
 
-from case import eventually
+from case import Skip, eventually
+from golden import golden_directory
 from harness import BUILD, ROOT, free_port, processes_with
 
 SCRIPT = ROOT / "packaging/quickstart"
@@ -31,6 +32,9 @@ class OwnPlace:
     """A name for a quickstart's directory; not below /tmp, where what is left outside would not be seen."""
 
     def __init__(self):
+        if os.geteuid() != 0:
+            raise Skip("quickstart is for root")
+        golden_directory()
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-quickstart-", dir="/var/lib"))
         self.path.rmdir()
 
@@ -46,7 +50,7 @@ class Quickstart:
         self.port = free_port()
         self.output = pathlib.Path(tempfile.mkstemp(prefix="hotdesk-quickstart-", suffix=".out")[1])
         command = [SCRIPT, "--directory", self.directory, "--build", BUILD, "--image",
-                   os.environ["HOTDESK_GOLDEN"], "--port", self.port, *options]
+                   golden_directory(), "--port", self.port, *options]
         self.process = subprocess.Popen(
             ["script", "-qefc", "exec " + shlex.join(str(word) for word in command), self.output], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})})

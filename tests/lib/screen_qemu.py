@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 
 import backports
+import cache
 from case import Skip, eventually
 
 MACHINE = ("-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", "64", "-nodefaults", "-device", "virtio-vga", "-device",
@@ -98,14 +99,9 @@ def _version(binary):
     return int(found.group(1)) if found else 0
 
 
-def _cache():
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", "/root"), ".cache")
-    return pathlib.Path(os.environ.get("HOTDESK_CACHE") or os.path.join(home, "hotdesk"))
-
-
 def _unpacked():
     """The directory of an unpacked QEMU 10; kept in the cache, whole or not at all."""
-    kept = _cache() / "qemu-10"
+    kept = cache.DIRECTORY / "qemu-10"
     if not (kept / "usr/bin/qemu-system-x86_64").exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="qemu-10-", dir=kept.parent) as work:

@@ -6,11 +6,10 @@ import pathlib
 import subprocess
 import sys
 
+import cache
 from harness import BUILD
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-CACHE = os.environ.get("HOTDESK_CACHE") or pathlib.Path(
-    os.environ.get("XDG_CACHE_HOME") or pathlib.Path(os.environ.get("HOME", "/root")) / ".cache") / "hotdesk"
 
 
 def build():
@@ -18,7 +17,8 @@ def build():
     if "HOTDESK_TINY" not in os.environ:
         return None
     guest = BUILD / "scripted-guest"
-    subprocess.run([TOP / "packaging/image/tiny-guest", guest, "--agent", TOP / "tests/fakes/scripted-agent", "--cache", CACHE],
+    subprocess.run([TOP / "packaging/image/tiny-guest", guest, "--agent", TOP / "tests/fakes/scripted-agent", "--cache",
+                    cache.DIRECTORY],
                    check=True, stdout=sys.stderr)
     return guest
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import rfb  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
+from golden import golden_directory  # noqa: E402
 from harness import Stack  # noqa: E402
 from viewer import Viewers, pictured  # noqa: E402
 
@@ -35,9 +36,7 @@ viewers = None
 
 def setup():
     global golden, stack, viewers
-    if not os.environ.get("HOTDESK_GOLDEN"):
-        raise Skip("HOTDESK_GOLDEN does not name a built golden image (tests/run sets it)")
-    golden = pathlib.Path(os.environ["HOTDESK_GOLDEN"])
+    golden = golden_directory()
     stack = Stack(users=PASSWORDS, conf={"broker": {"user-uid-first": UIDS["alice"]}})
     viewers = Viewers(stack)
     stack.start()

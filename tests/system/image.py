@@ -20,14 +20,14 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
-from case import Skip, case, eventually, main
+import cache
+import golden as golden_image
 from admin import AdminStack
+from case import Skip, case, eventually, main
 from harness import BUILD, processes_with
 
 HOTDESK = BUILD / "bin/hotdesk"
-BOOT = 300
 ROOT_OFFSET = 135168 * 512  # build-steps puts the root partition there
-NONCE = "5ca1ab1e" * 4
 
 golden = None
 scratch = None
@@ -35,9 +35,7 @@ scratch = None
 
 def setup():
     global golden, scratch
-    if not os.environ.get("HOTDESK_GOLDEN"):
-        raise Skip("HOTDESK_GOLDEN does not name a built golden image")
-    golden = pathlib.Path(os.environ["HOTDESK_GOLDEN"])
+    golden = golden_image.golden_directory()
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-test-"))
 
 
@@ -48,62 +46,18 @@ def teardown():
 
 # -- starting it ---------------------------------------------------------------------------------------------------
 
-class Guest:
-    """QEMU under TCG with the golden disk, thrown away afterwards, and the agent's port."""
-
-    def __init__(self, name, *arguments):
-        port = scratch / f"{name}.port"
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(port))
-        self.listener.listen(1)
-        self.log = scratch / f"{name}.serial"
-        self.process = subprocess.Popen([
-            "qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-machine", "q35", "-m", "1024", "-smp", "2",
-            "-nodefaults", "-display", "none", "-device", "virtio-vga", "-device", "virtio-rng-pci",
-            "-drive", f"file={golden}/disk.qcow2,format=qcow2,if=none,id=disk,snapshot=on", "-device", "virtio-blk-pci,drive=disk",
-            "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={port}",
-            "-device", "virtserialport,chardev=agent,name=org.hotdesk.agent.0", "-serial", f"file:{self.log}", *arguments],
-            stdin=subprocess.DEVNULL)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.listener.close()
-
-    def messages(self):
-        """What the agent says, from its answer to a hello on."""
-        self.listener.settimeout(BOOT)
-        connection, _ = self.listener.accept()
-        connection.settimeout(BOOT)
-        hello = json.dumps({"type": "hello", "version": 1, "nonce": NONCE})
-        with connection, connection.makefile("rwb") as stream:
-            for line in stream:
-                message = json.loads(line)
-                if message.get("nonce") == NONCE:
-                    yield message
-                    break
-                if message["type"] == "hello":  # the agent's greeting; asked again, as the first may be from before it ran
-                    stream.write(b"\n" + hello.encode() + b"\n")
-                    stream.flush()
-            for line in stream:
-                yield json.loads(line)
-
-
-def starts_until_ready(name, *arguments):
-    with Guest(name, *arguments) as guest:
-        messages = guest.messages()
-        hello = next(messages)
+def starts_until_ready(*firmware):
+    """What the guest said on its serial line."""
+    with golden_image.Guest(golden, firmware=firmware) as guest:
+        guest.wait(type="ready")
+        hello = guest.now()
         assert "sign-in" in hello["capabilities"], hello
         assert "Debian GNU/Linux 12" in hello["os"], hello
-        assert hello.get("ready") or any(message["type"] == "ready" for message in messages), "the agent went away"
-        return guest.log.read_bytes()
+        return guest.said_on_serial()
 
 
 def starts_by_bios():
-    serial = starts_until_ready("bios")
+    serial = starts_until_ready()
     assert serial == b"", f"something spoke on the serial line: {serial[:200]}"
 
 
@@ -111,7 +65,7 @@ def starts_by_uefi():
     code = pathlib.Path("/usr/share/OVMF/OVMF_CODE.fd")
     variables = scratch / "vars.fd"
     shutil.copy("/usr/share/OVMF/OVMF_VARS.fd", variables)
-    starts_until_ready("uefi", "-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+    starts_until_ready("-drive", f"if=pflash,format=raw,readonly=on,file={code}",
                        "-drive", f"if=pflash,format=raw,file={variables}")
 
 
@@ -380,9 +334,9 @@ def ctrl_c_without_namespaces_leaves_nothing():
 
 @case
 def one_that_waits_for_another_ends_too():
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path(os.environ.get("HOME", "/root")) / ".cache") / "hotdesk"
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "archives.lock", "ab") as lock:
+    archives = cache.HOME / "hotdesk"  # build-image knows no HOTDESK_CACHE
+    archives.mkdir(parents=True, exist_ok=True)
+    with open(archives / "archives.lock", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         build = Build("waits")
         eventually(lambda: b"waiting for another build" in build.see(), lambda: f"it waits: {build.screen[-300:]}", 60)

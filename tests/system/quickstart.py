@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import rfb  # noqa: E402
 from accounts import Account, Accounts  # noqa: E402
-from case import Skip, case, eventually, main  # noqa: E402
+from case import case, eventually, main  # noqa: E402
 from harness import ROOT, free_port, hash_password, processes_with  # noqa: E402
 from own_mounts import own_mounts  # noqa: E402
 from quickstart_run import LOGIN, READY, SCRIPT, OwnPlace, Quickstart  # noqa: E402
@@ -37,8 +37,6 @@ screen = None
 
 def setup():
     global place, screen
-    if os.geteuid() != 0 or not os.environ.get("HOTDESK_GOLDEN"):
-        raise Skip("needs root and HOTDESK_GOLDEN, a built golden image (tests/run sets it)")
     place = OwnPlace()
     screen = Screen()
 
@@ -115,6 +113,9 @@ def what_is_printed_leads_to_a_desktop_and_ctrl_c_ends_all():
 
 @quickstart_case
 def the_second_start_has_the_image_and_the_password_already():
+    if not place.path.exists():  # where this case is run alone
+        with Quickstart(place.path) as run:
+            run.wait(LOGIN).interrupt()
     password = (place.path / "password").read_text().strip()
     with Quickstart(place.path) as run:
         run.wait(LOGIN)
@@ -138,7 +139,7 @@ def what_a_killed_quickstart_leaves_is_stopped_by_the_next():
         run.wait("stopping what an earlier quickstart left")
         run.wait(LOGIN)
         versions = [line.split()[1:3] for line in run.cli("image", "list").splitlines()[1:]]
-        assert ["2", "yes"] in versions, versions
+        assert any(int(number) > 1 and published == "yes" for number, published in versions), versions
         run.interrupt()
 
 
