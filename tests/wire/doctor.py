@@ -224,6 +224,33 @@ def nothing_runs():
 
 
 @case
+def a_disk_with_little_room():
+    directory = stack.directory / "small"
+    directory.mkdir()
+    mount = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=64m none {directory} && exec "$@"', "sh"]
+    if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode != 0:
+        raise Skip("needs root and mounts of its own")
+    conf = changed(f"state-dir = {stack.state}", f"state-dir = {directory}", "small.conf")
+    disk, = [row for row in examine(conf=conf, prefix=mount)[1] if row["what"] == "disk"]
+    assert disk["level"] == "problem" and disk["text"] == f"only 64 MiB are free for {directory}", disk
+    assert "make room" in disk["todo"], disk
+
+
+@case
+def nftables_that_cannot_be_used():
+    if os.geteuid() != 0:
+        raise Skip("needs root: it gives a right up")
+    conf = changed("network = none", "network = nat", "nat.conf")
+    conf.write_text(conf.read_text().replace(str(stack.runtime), str(stack.directory / "nothing")))
+    examined = {}
+    for name, prefix in (("with", ["env"]), ("without", ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"])):
+        examined[name], = [row for row in examine(conf=conf, prefix=prefix)[1] if row["what"] == "nftables"]
+    if examined["with"]["level"] != "ok":
+        raise Skip(f"nftables cannot be used here at all: {examined['with']['text']}")
+    assert examined["without"]["level"] == "problem" and "network = none" in examined["without"]["todo"], examined
+
+
+@case
 def a_program_that_hangs():
     nowhere = stack.directory / "hung"
     (nowhere / "auth").mkdir(parents=True)
