@@ -280,7 +280,9 @@ static int own_begin(const char *directory, const char *extra, struct own_paths 
 	*ret_names = r < 0 ? NULL : names_of_host(extra);
 	if (r == 0 && !*ret_names)
 		r = -ENOMEM;
-	return r < 0 ? error_set_errno(err, r, "cannot name the certificate's files") : 0;
+	if (r < 0)
+		error_set_errno(err, r, "cannot name the certificate's files");
+	return r;
 }
 
 int certificate_own(const char *directory, const char *extra, struct certificate *ret, struct error *err)
