@@ -20,12 +20,15 @@ import tempfile
 from case import Skip, eventually
 from golden import golden_directory
 from harness import BUILD, ROOT, free_port, processes_with
+from viewer import Viewer
 
 SCRIPT = ROOT / "packaging/quickstart"
 START_TIMEOUT = 300
 LOGIN = "Log in with a VNC viewer"
 READY = "a desktop is ready"
 CTRL_C = b"\x03"
+ICEWM_BLUE = 0x204060
+BLACK = 0x000000  # xterm
 
 
 class OwnPlace:
@@ -45,12 +48,17 @@ class OwnPlace:
 class Quickstart:
     """A quickstart on a terminal of its own."""
 
-    def __init__(self, directory, *options, env=None):
+    def __init__(self, directory, *options, env=None, root=None):
+        """root: the bare system, with the source tree in /root/hotdesk, that it runs in, and builds everything."""
         self.directory = directory
+        self.root = pathlib.Path(root or "/")
         self.port = free_port()
         self.output = pathlib.Path(tempfile.mkstemp(prefix="hotdesk-quickstart-", suffix=".out")[1])
-        command = [SCRIPT, "--directory", self.directory, "--build", BUILD, "--image",
-                   golden_directory(), "--port", self.port, *options]
+        if root:
+            command = ["chroot", root, "/root/hotdesk/packaging/quickstart", "--port", self.port, *options]
+        else:
+            command = [SCRIPT, "--directory", self.directory, "--build", BUILD, "--image", golden_directory(), "--port",
+                       self.port, *options]
         self.process = subprocess.Popen(
             ["script", "-qefc", "exec " + shlex.join(str(word) for word in command), self.output], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})})
@@ -91,7 +99,7 @@ class Quickstart:
 
     @property
     def ca(self):
-        return pathlib.Path(self.printed(r"^ +CA +(\S+)$"))
+        return self.root / self.printed(r"^ +CA +(\S+)$").lstrip("/")
 
     @property
     def export(self):
@@ -117,3 +125,30 @@ class Quickstart:
         left = processes_with(str(self.directory))
         assert not left, left
         assert code == 130, f"exit {code}:\n{self.text()[-2000:]}"
+
+
+def viewer_of(run, screen):
+    """TigerVNC's on this screen, with the very words that were printed."""
+    words = shlex.split(run.printed(r"^ +(vncviewer .*)$"))
+    assert words[:4] == ["vncviewer", "-SecurityTypes", "X509Plain", "-X509CA"] and words[5:] == [f"localhost::{run.port}"], words
+    assert run.root / words[4].lstrip("/") == run.ca, words
+    return Viewer(screen, Printed(run, screen), *run.login)
+
+
+class Printed:
+    """What Viewer wants of a hotdesk."""
+
+    def __init__(self, run, screen):
+        self.directory, self.ca, self.port = screen.directory, run.ca, run.port
+
+
+def open_terminal(viewer):
+    """One in the desktop of debian-12-icewm, which takes what is typed."""
+    def there():
+        picture = viewer.picture()
+        if picture.count(ICEWM_BLUE) > 100_000 and picture.count(BLACK) > 100_000:
+            return True
+        viewer.activate()
+        viewer.screen.run("xdotool", "key", "ctrl+alt+t")
+        return False
+    eventually(there, lambda: f"a terminal\n{viewer.text()[-1000:]}", 180, 10)

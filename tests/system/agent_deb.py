@@ -7,16 +7,16 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
+from bare_debian import copy_tree, debian_12, inside, run
 from case import Skip, case, main
+from harness import ROOT
 from own_mounts import own_mounts
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ("hotdesk-agent.service", "hotdesk-xorg.service", "hotdesk-session@.service")
 # What a build must get along without: an empty file or directory is mounted over each.
 HIDDEN = ("/usr/include/rfb", "/usr/include/systemd", "/usr/include/pango-1.0", "/usr/include/security",
@@ -25,12 +25,6 @@ HIDDEN = ("/usr/include/rfb", "/usr/include/systemd", "/usr/include/pango-1.0", 
 
 scratch = None
 package = None
-
-
-def run(*command, **options):
-    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, check=False, **options)
-    assert done.returncode == 0, f"{command[0]}: exit {done.returncode}: {(done.stdout + done.stderr)[-2000:]}"
-    return done.stdout
 
 
 def set_up():
@@ -48,18 +42,6 @@ def set_up():
 def tear_down():
     if scratch:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def debian_12(root, *options):
-    """A Debian 12 at `root` from this machine's own sources."""
-    if os.geteuid() != 0:
-        raise Skip("a root file system is made by root")
-    sources, proxies = (run("bash", "-c", f". packaging/image/guest.sh; {function}", cwd=ROOT).splitlines()
-                        for function in ("sources bookworm || true", "proxies"))
-    if not sources:
-        raise Skip("no apt source of this machine names bookworm")
-    run("mmdebstrap", "--quiet", "--mode=root", "--format=directory", '--aptopt=APT::Install-Recommends "false"', *proxies,
-        *options, "bookworm", root, *sources)
 
 
 @case
@@ -88,17 +70,14 @@ def it_installs_in_a_small_debian_12_and_leaves_nothing_when_it_is_purged():
     debian_12(root, "--variant=minbase", f"--customize-hook=upload {package} /tmp/agent.deb",
               '--customize-hook=APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes -o DPkg::Chroot-Directory="$1" install "$1/tmp/agent.deb"')
 
-    def inside(*command):
-        return run("chroot", root, *command, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
-
-    assert inside("hotdesk-agent", "--version").startswith("hotdesk-agent ")
+    assert inside(root, "hotdesk-agent", "--version").startswith("hotdesk-agent ")
     for unit in UNITS[:2]:
-        assert inside("systemctl", "is-enabled", unit).strip() == "enabled"
-    assert inside("stat", "-c", "%a %U", "/usr/lib/hotdesk/session-begin", "/etc/pam.d/hotdesk-session") == "755 root\n644 root\n"
-    wrong = inside("sh", "-c", "systemd-analyze verify --man=no hotdesk-agent.service hotdesk-session@alice.service 2>&1 || true")
+        assert inside(root, "systemctl", "is-enabled", unit).strip() == "enabled"
+    assert inside(root, "stat", "-c", "%a %U", "/usr/lib/hotdesk/session-begin", "/etc/pam.d/hotdesk-session") == "755 root\n644 root\n"
+    wrong = inside(root, "sh", "-c", "systemd-analyze verify --man=no hotdesk-agent.service hotdesk-session@alice.service 2>&1 || true")
     assert "hotdesk" not in wrong, wrong
-    inside("dpkg", "--purge", "hotdesk-agent")
-    left = inside("find", "/", "-xdev", "-name", "*hotdesk*", "-not", "-path", "/var/lib/dpkg/*", "-not", "-path", "/tmp/*")
+    inside(root, "dpkg", "--purge", "hotdesk-agent")
+    left = inside(root, "find", "/", "-xdev", "-name", "*hotdesk*", "-not", "-path", "/var/lib/dpkg/*", "-not", "-path", "/tmp/*")
     assert left == "", left
 
 
@@ -110,9 +89,8 @@ def it_is_built_by_its_build_depends_alone():
     wanted = re.search(r"^Build-Depends: (.*)$", (ROOT / "packaging/debian/control").read_text(), re.M)[1]
     names = ",".join(re.sub(r"debhelper-compat.*", "debhelper", word.strip()) for word in wanted.split(","))
     debian_12(root, "--variant=buildd", f"--include={names}")
-    run("tar", "-C", ROOT, "--exclude=./build", "--exclude=./.git", "-cf", root / "tmp/tree.tar", ".")
-    run("chroot", root, "sh", "-c", "mkdir /tmp/tree && tar -C /tmp/tree -xf /tmp/tree.tar && /tmp/tree/packaging/agent-deb /tmp/out",
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+    copy_tree(root, "/tmp/tree")
+    inside(root, "/tmp/tree/packaging/agent-deb", "/tmp/out")
     assert [path.name for path in (root / "tmp/out").iterdir()] == [package.name]
 
 

@@ -9,7 +9,6 @@ import contextlib
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -24,12 +23,10 @@ from accounts import Account, Accounts  # noqa: E402
 from case import case, eventually, main  # noqa: E402
 from harness import ROOT, free_port, hash_password, processes_with  # noqa: E402
 from own_mounts import own_mounts  # noqa: E402
-from quickstart_run import LOGIN, READY, SCRIPT, OwnPlace, Quickstart  # noqa: E402
-from viewer import Screen, Viewer, pictured  # noqa: E402
+from quickstart_run import LOGIN, READY, SCRIPT, OwnPlace, Quickstart, open_terminal, viewer_of  # noqa: E402
+from viewer import Screen, pictured  # noqa: E402
 
 BOOT_TIMEOUT = 400
-ICEWM_BLUE = 0x204060
-BLACK = 0x000000  # xterm
 
 place = None
 screen = None
@@ -56,31 +53,6 @@ def outside():
     return {path for path in found if not re.search(r"/hotdesk-quickstart-", path)} | set(tables)
 
 
-def viewer_by_the_printed_command(run):
-    """TigerVNC's, with the very words that were printed."""
-    words = shlex.split(run.printed(r"^ +(vncviewer .*)$"))
-    assert words[0] == "vncviewer" and words[-1] == f"localhost::{run.port}", words
-    return Viewer(screen, Printed(run, words), *run.login)
-
-
-class Printed:
-    """What Viewer wants of a hotdesk."""
-
-    def __init__(self, run, words):
-        self.directory, self.ca, self.port = screen.directory, words[words.index("-X509CA") + 1], run.port
-
-
-def terminal_of(viewer):
-    def there():
-        picture = viewer.picture()
-        if picture.count(ICEWM_BLUE) > 100_000 and picture.count(BLACK) > 100_000:
-            return True
-        viewer.activate()
-        screen.run("xdotool", "key", "ctrl+alt+t")
-        return False
-    eventually(there, lambda: f"a terminal\n{viewer.text()[-1000:]}", 180, 10)
-
-
 def quickstart_case(function):
     return case(pictured(lambda: screen)(function))
 
@@ -98,12 +70,12 @@ def what_is_printed_leads_to_a_desktop_and_ctrl_c_ends_all():
         assert "programs" in run.cli("status")
         spare = run.cli("desktop", "list").splitlines()[1].split()
         assert spare[2:4] == ["-", "ready"], spare
-        viewer = viewer_by_the_printed_command(run)
+        viewer = viewer_of(run, screen)
         try:
             viewer.wait_window()
             mine = [line.split() for line in run.cli("desktop", "list").splitlines() if " demo " in line]
             assert [row[0] for row in mine] == [spare[0]], f"{spare} is now {mine}"
-            terminal_of(viewer)
+            open_terminal(viewer)
             viewer.run_command("[ $(id -un) = demo ]", 0x00C0C0)
         finally:
             viewer.close()
@@ -161,10 +133,15 @@ def the_users_of_this_machine_log_in_with_their_passwords():
 
 @quickstart_case
 def the_viewer_is_opened_where_that_is_asked_for():
-    with Quickstart(place.path, "--viewer", env=screen.env) as run:
+    """As who called sudo."""
+    caller = "nobody"
+    with Quickstart(place.path, "--viewer", env={**screen.env, "SUDO_USER": caller}) as run:
         run.wait(LOGIN)
         eventually(lambda: screen.run("xdotool", "search", "--onlyvisible", "--name", "demo.*TigerVNC", check=False),
                    lambda: f"the viewer's window\n{run.text()[-1500:]}", 60)
+        viewers = processes_with(f"localhost::{run.port}")
+        owners = {pathlib.Path(f"/proc/{pid}").owner() for pid in viewers}
+        assert owners == {caller}, f"{owners}: {viewers}"
         run.interrupt()
 
 
