@@ -14,9 +14,9 @@ import cache  # noqa: E402
 from case import case, main  # noqa: E402
 from harness import ROOT  # noqa: E402
 from quickstart_run import LOGIN, OwnPlace, Quickstart  # noqa: E402
+from readme_text import README, blocks, commands_of  # noqa: E402
 
-README = (ROOT / "README.md").read_text()
-TOUR = "## An administrator's tour in five minutes"
+TOUR = "An administrator's tour in five minutes"
 COMMAND_TIMEOUT = 1200  # one of them builds an image
 DONE = "all-of-the-tour-is-done"
 
@@ -37,26 +37,9 @@ def teardown():
         place.remove()
 
 
-def tour():
-    """The commands, block by block."""
-    section = README.partition(TOUR)[2].partition("\n## ")[0]
-    return re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
-
-
-def commands_of(block):
-    """One by one; a here-document belongs to its command."""
-    lines = [line[4:] for line in block.splitlines()]
-    while lines:
-        command = [lines.pop(0)]
-        end = re.search(r"<<'?(\w+)'?", command[0])
-        while end and command[-1] != end[1]:
-            command.append(lines.pop(0))
-        yield "\n".join(command)
-
-
 @case
 def each_command_of_the_tour_works_as_it_is_printed():
-    commands = [command for block in tour() for command in commands_of(block)]
+    commands = [command for block in blocks(TOUR) for command in commands_of(block)]
     assert len(commands) >= 15, commands
     assert commands[0].startswith("export "), commands[0]
     script = f"set -e\n{run.export}\n"
@@ -71,7 +54,7 @@ def each_command_of_the_tour_works_as_it_is_printed():
 
 @case
 def the_export_line_is_that_of_quickstart():
-    printed = next(commands_of(tour()[0]))
+    printed = next(commands_of(blocks(TOUR)[0]))
     assert printed == run.export.replace(str(place.path), "/var/lib/hotdesk-quickstart").replace(
         str(run.programs), "/var/lib/hotdesk-quickstart/build/bin"), f"{printed}\n{run.export}"
 
