@@ -176,8 +176,9 @@ def what_cannot_work_is_said_before_anything_is_done():
     refused(1, "no such file", "--directory", new, "--image", "./nothing.recipe")
     refused(1, "DISPLAY is not set", "--directory", new, "--viewer", env={"DISPLAY": ""})
     refused(1, "a path of at most 60", "--directory", "/var/lib/" + "a" * 60)
-    refused(1, "call it by sudo", "--directory", new,
-            prefix=["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] if reachable() else ["env"])
+    if reachable():
+        refused(1, "call it by sudo", "--directory", new,
+                prefix=["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"])
     with tempfile.TemporaryDirectory() as other:
         pathlib.Path(other, "thesis").write_text("years of work")
         refused(1, "there is something else in it", "--directory", other)

@@ -55,8 +55,8 @@ def each_command_of_the_tour_works_as_it_is_printed():
 @case
 def the_export_line_is_that_of_quickstart():
     printed = next(commands_of(blocks(TOUR)[0]))
-    assert printed == run.export.replace(str(place.path), "/var/lib/hotdesk-quickstart").replace(
-        str(run.programs), "/var/lib/hotdesk-quickstart/build/bin"), f"{printed}\n{run.export}"
+    assert printed == run.export.replace(str(run.programs), "/var/lib/hotdesk-quickstart/build/bin").replace(
+        str(place.path), "/var/lib/hotdesk-quickstart"), f"{printed}\n{run.export}"
 
 
 @case
@@ -65,7 +65,7 @@ def every_path_and_command_that_is_named_is_there():
         assert (ROOT / path.rstrip("/")).exists(), f"README.md names {path}"
     for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (ROOT / picture).stat().st_size > 10_000, picture
-    for words in re.findall(r"`hotdesk ((?:[a-z]+ ?){1,2})", README):
+    for words in re.findall(r"`hotdesk ([a-z-]+(?: [a-z-]+)?)", README):
         done = subprocess.run([run.programs / "hotdesk", *words.split(), "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"README.md names `hotdesk {words}`: {done.stderr}"
 
