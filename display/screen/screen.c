@@ -14,6 +14,8 @@
 
 #define DISPLAYS_MAX 64
 #define UI_EDGE_MIN 64
+#define FOLLOW_USEC UINT64_C(1500000) /* how long a guest may take to follow a wish; then twice that, and again */
+#define FOLLOW_TRIES 4
 
 struct display {
 	struct client *client;
@@ -36,6 +38,8 @@ struct screen {
 	struct display *displays;
 	unsigned n_displays;
 	uint32_t ui_width, ui_height; /* the newest wish, 0: none */
+	sd_event_source *follow;
+	unsigned ui_told; /* how often */
 };
 
 static struct framebuffer *on_resized(int width, int height, void *userdata)
@@ -144,6 +148,31 @@ static void release_owed(struct screen *screen)
 			input_add(screen->input, &(struct input_event){INPUT_BUTTON, button, 0});
 }
 
+static void tell_size(struct screen *screen)
+{
+	source_ui_info(screen->source, screen->ui_width, screen->ui_height, screen->ui_told % 2 == 1);
+	sd_event_source_set_time_relative(screen->follow, FOLLOW_USEC << screen->ui_told);
+	sd_event_source_set_enabled(screen->follow, SD_EVENT_ONESHOT);
+	screen->ui_told++;
+}
+
+/*
+ * A guest that is told of one size while it takes in another may miss it: virtio-gpu's driver asks for the size and
+ * clears the event behind that, also one that has come in between.
+ */
+static int on_follow(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct screen *screen = userdata;
+	const struct framebuffer *framebuffer = screen->framebuffer;
+
+	(void)source;
+	(void)usec;
+	if (screen->source && framebuffer && screen->ui_told < FOLLOW_TRIES &&
+	    ((uint32_t)framebuffer->width != screen->ui_width || (uint32_t)framebuffer->height != screen->ui_height))
+		tell_size(screen);
+	return 0;
+}
+
 int screen_set_source(struct screen *screen, int fd)
 {
 	struct source *source;
@@ -155,8 +184,9 @@ int screen_set_source(struct screen *screen, int fd)
 	screen->source = source;
 	screen->announced = false;
 	release_owed(screen);
+	screen->ui_told = 0;
 	if (screen->ui_width)
-		source_ui_info(source, screen->ui_width, screen->ui_height);
+		tell_size(screen);
 	return 0;
 }
 
@@ -232,8 +262,9 @@ static void on_client_ui_info(uint32_t width, uint32_t height, void *userdata)
 
 	screen->ui_width = clamp(width, SCREEN_WIDTH_MAX);
 	screen->ui_height = clamp(height, SCREEN_HEIGHT_MAX);
+	screen->ui_told = 0;
 	if (screen->source)
-		source_ui_info(screen->source, screen->ui_width, screen->ui_height);
+		tell_size(screen);
 }
 
 static void on_client_listens(struct client *client, void *userdata)
@@ -314,6 +345,10 @@ int screen_new(sd_event *event, const struct screen_ops *ops, void *userdata, st
 	screen->ops = ops;
 	screen->userdata = userdata;
 	r = input_new(event, send_input, screen, &screen->input);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &screen->follow, CLOCK_MONOTONIC, 0, 0, on_follow, screen);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(screen->follow, SD_EVENT_OFF);
 	if (r < 0) {
 		screen_free(screen);
 		return r;
@@ -330,6 +365,7 @@ void screen_free(struct screen *screen)
 		display_drop(screen, &screen->displays);
 	source_free(screen->source);
 	input_free(screen->input);
+	sd_event_source_disable_unref(screen->follow);
 	framebuffer_free(screen->framebuffer);
 	free(screen->cursor.argb);
 	sd_event_unref(screen->event);

@@ -390,7 +390,15 @@ void source_motion(struct source *source, int dx, int dy)
 		source_send(source, DISPLAY1_MOUSE, "RelMotion", "ii", dx, dy);
 }
 
-void source_ui_info(struct source *source, uint32_t width, uint32_t height)
+/* Of 96 pixels an inch, as QEMU itself reckons where it is told nothing. */
+static uint32_t pixels_mm(uint32_t pixels)
 {
-	source_send(source, DISPLAY1_CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, 0, 0, width, height);
+	return pixels * 254 / 960;
+}
+
+void source_ui_info(struct source *source, uint32_t width, uint32_t height, bool millimetres)
+{
+	uint32_t width_mm = millimetres ? pixels_mm(width) : 0, height_mm = millimetres ? pixels_mm(height) : 0;
+
+	source_send(source, DISPLAY1_CONSOLE, "SetUIInfo", "qqiiuu", width_mm, height_mm, 0, 0, width, height);
 }

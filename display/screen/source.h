@@ -35,6 +35,7 @@ void source_key(struct source *source, uint32_t key, bool down);
 void source_button(struct source *source, uint32_t button, bool down);
 void source_position(struct source *source, uint32_t x, uint32_t y);
 void source_motion(struct source *source, int dx, int dy);
-void source_ui_info(struct source *source, uint32_t width, uint32_t height);
+/* millimetres: says how large that is as well, which makes it new for a QEMU that was told the size before. */
+void source_ui_info(struct source *source, uint32_t width, uint32_t height, bool millimetres);
 
 #endif

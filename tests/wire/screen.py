@@ -183,6 +183,21 @@ def the_newest_size_wins_and_is_clamped():
 
 
 @case
+def a_size_that_the_guest_missed_is_told_again():
+    with screen() as s:
+        s.source()
+        s.display()
+        s.tool.do("uiinfo 0 1000 700")
+        for _ in range(2):
+            s.qemu.expect("uiinfo 1000 700")
+        s.qemu.do("surface 1000 700", "scanout")
+        s.tool.expect("display 0 scanout 1000 700")
+        s.tool.do("uiinfo 0 800 600")
+        said = [s.qemu.expect("uiinfo") for _ in range(2)]
+        assert said == ["uiinfo 800 600"] * 2, "the one before was followed"
+
+
+@case
 def a_broker_that_comes_back_finds_everything():
     with screen() as s:
         s.source()
