@@ -4,15 +4,15 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The length of one well-formed UTF-8 sequence (RFC 3629) and its code point; 0 when it is none. */
-static size_t utf8_decode(const unsigned char *text, uint32_t *ret)
+size_t text_decode(const char *bytes, size_t size, uint32_t *ret)
 {
 	static const struct {
 		unsigned char mask, lead;
 		uint32_t least;
 	} forms[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	const unsigned char *text = (const unsigned char *)bytes;
 
-	for (size_t n = 0; n < 4; n++) {
+	for (size_t n = 0; n < 4 && n < size; n++) {
 		uint32_t point = text[0] & (unsigned char)~forms[n].mask;
 
 		if ((text[0] & forms[n].mask) != forms[n].lead)
@@ -38,38 +38,50 @@ static bool point_is_printable(uint32_t point)
 
 bool text_is_printable(const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	size_t left = strlen(text);
 
-	while (*p) {
+	for (size_t n; left > 0; text += n, left -= n) {
 		uint32_t point = 0;
-		size_t n = utf8_decode(p, &point);
 
+		n = text_decode(text, left, &point);
 		if (n == 0 || !point_is_printable(point))
 			return false;
-		p += n;
 	}
 	return true;
 }
 
 void text_copy_printable(const char *text, char *ret, size_t size)
 {
-	const unsigned char *p = (const unsigned char *)(text ? text : "");
-	size_t used = 0;
+	size_t used = 0, left = text ? strlen(text) : 0;
 
-	while (*p && used + 1 < size) {
+	for (size_t n; left > 0 && used + 1 < size; text += n, left -= n) {
 		uint32_t point = 0;
-		size_t n = utf8_decode(p, &point);
 
+		n = text_decode(text, left, &point);
 		if (n == 0 || !point_is_printable(point)) {
 			ret[used++] = ' ';
-			p += n > 0 ? n : 1;
+			n = n > 0 ? n : 1;
 			continue;
 		}
 		if (used + n >= size)
 			break;
-		memcpy(ret + used, p, n);
+		memcpy(ret + used, text, n);
 		used += n;
-		p += n;
 	}
 	ret[used] = '\0';
+}
+
+void text_mend(char *text, size_t size)
+{
+	size_t n;
+
+	for (size_t at = 0; at < size; at += n) {
+		uint32_t point = 0;
+
+		n = text_decode(text + at, size - at, &point);
+		if (n == 0 || point == 0) {
+			text[at] = '?';
+			n = 1;
+		}
+	}
 }

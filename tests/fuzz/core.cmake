@@ -1,1 +1,2 @@
 fuzz_target(conf hotdesk-common)
+fuzz_target(vdagent hotdesk-common)

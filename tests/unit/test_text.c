@@ -41,12 +41,22 @@ static void a_copy_ends_at_a_whole_character(void **state)
 	assert_string_equal(copy, "ab\303\274");
 }
 
+static void what_is_not_utf8_is_mended_in_its_place(void **state)
+{
+	char text[] = "a\0b\355\240\200\300\257\360\237\221\215\342\202";
+
+	(void)state;
+	text_mend(text, sizeof(text) - 1);
+	assert_string_equal(text, "a?b?????\360\237\221\215??");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_moves_a_terminal_or_turns_a_line_is_not_printable),
 	    cmocka_unit_test(a_copy_has_blanks_in_their_place),
 	    cmocka_unit_test(a_copy_ends_at_a_whole_character),
+	    cmocka_unit_test(what_is_not_utf8_is_mended_in_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
