@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #define CHUNK 8192
+#define ROUNDS 8 /* chunks in a row, so that sd-bus need not look for each of a long message */
 
 struct bus_intake {
 	sd_event_source *from, *to; /* the peer's socket, the end that sd-bus does not read; NULL when it has ended */
@@ -102,8 +103,8 @@ static int intake_hand_on(struct bus_intake *intake)
 	return 0;
 }
 
-/* Reads on only when everything was handed on. */
-static void intake_go_on(struct bus_intake *intake)
+/* Reads on only when everything was handed on; whether that is so. */
+static bool intake_go_on(struct bus_intake *intake)
 {
 	int r = intake_hand_on(intake);
 	bool full = r == -EAGAIN || r == -EINTR;
@@ -111,21 +112,25 @@ static void intake_go_on(struct bus_intake *intake)
 	if ((r < 0 && !full) || sd_event_source_set_enabled(intake->from, full ? SD_EVENT_OFF : SD_EVENT_ON) < 0 ||
 	    sd_event_source_set_io_events(intake->to, full ? EPOLLOUT : 0) < 0)
 		bus_intake_end(intake);
+	return intake->from && !full;
 }
 
 static int on_from(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct bus_intake *intake = userdata;
-	ssize_t n = intake_receive(intake);
+	ssize_t n = 0;
 
 	(void)source;
 	(void)events;
-	if (n == -EAGAIN || n == -EINTR)
-		return 0;
-	if (n > 0) {
-		intake_go_on(intake);
-		return 0;
+	for (int i = 0; i < ROUNDS; i++) {
+		n = intake_receive(intake);
+		if (n == -EAGAIN || n == -EINTR || (n > 0 && !intake_go_on(intake)))
+			return 0;
+		if (n <= 0)
+			break;
 	}
+	if (n > 0)
+		return 0;
 	if (n == -EMFILE)
 		shutdown(fd, SHUT_RDWR);
 	bus_intake_end(intake);

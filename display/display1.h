@@ -12,12 +12,19 @@
 
 #define DISPLAY1_CONSOLE_PATH "/org/qemu/Display1/Console_0"
 #define DISPLAY1_LISTENER_PATH "/org/qemu/Display1/Listener"
+#define DISPLAY1_CLIPBOARD_PATH "/org/qemu/Display1/Clipboard"
 #define DISPLAY1_CONSOLE "org.qemu.Display1.Console"
 #define DISPLAY1_KEYBOARD "org.qemu.Display1.Keyboard"
 #define DISPLAY1_MOUSE "org.qemu.Display1.Mouse"
+#define DISPLAY1_CLIPBOARD "org.qemu.Display1.Clipboard"
 #define DISPLAY1_LISTENER "org.qemu.Display1.Listener"
 #define DISPLAY1_LISTENER_MAP "org.qemu.Display1.Listener.Unix.Map"
 
+/* Our own addition, which a display serves at the clipboard's path: Notice(s sentence) is for the person. */
+#define CLIPBOARD1 "org.hotdesk.Clipboard1"
+
+#define DISPLAY1_MIME_TEXT "text/plain;charset=utf-8"
+#define DISPLAY1_SELECTION_CLIPBOARD 0
 #define DISPLAY1_CURSOR_EDGE_MAX 512
 #define DISPLAY1_QNUM_MAX 256
 #define DISPLAY1_BUTTONS_MAX 8

@@ -16,6 +16,8 @@ struct client {
 	sd_event *event;
 	const struct client_ops *ops;
 	void *userdata;
+	struct clipboard *clipboard;
+	struct display1_clipboard *peer;
 	sd_bus *bus, *listener;
 	sd_bus_slot *gone, *listener_gone, *pinging;
 	bool ready; /* the listener has answered: an fd sent before would be waited for */
@@ -307,6 +309,7 @@ static int key_method(sd_bus_message *message, struct client *client, bool down)
 	if (key >= DISPLAY1_QNUM_MAX)
 		return -EINVAL;
 	client->keys[key] = down;
+	clipboard_input(client->clipboard, client->peer);
 	client->ops->key(key, down, client->userdata);
 	return sd_bus_reply_method_return(message, NULL);
 }
@@ -333,6 +336,7 @@ static int button_method(sd_bus_message *message, struct client *client, bool do
 	if (button >= DISPLAY1_BUTTONS_MAX)
 		return -EINVAL;
 	client->buttons[button] = down;
+	clipboard_input(client->clipboard, client->peer);
 	client->ops->button(button, down, client->userdata);
 	return sd_bus_reply_method_return(message, NULL);
 }
@@ -426,6 +430,7 @@ static const sd_bus_vtable mouse_vtable[] = {
 
 static int client_setup(sd_bus *bus, void *userdata)
 {
+	struct client *client = userdata;
 	int r = sd_bus_add_filter(bus, NULL, client_filter, userdata);
 
 	if (r >= 0)
@@ -436,10 +441,13 @@ static int client_setup(sd_bus *bus, void *userdata)
 					     userdata);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_MOUSE, mouse_vtable, userdata);
+	if (r >= 0)
+		r = display1_clipboard_new(bus, true, &clipboard_display_ops, client->clipboard, &client->peer);
 	return r;
 }
 
-int client_new(sd_event *event, int fd, const struct client_ops *ops, void *userdata, struct client **ret)
+int client_new(sd_event *event, int fd, struct clipboard *clipboard, const struct client_ops *ops, void *userdata,
+	       struct client **ret)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	int r;
@@ -449,6 +457,7 @@ int client_new(sd_event *event, int fd, const struct client_ops *ops, void *user
 		return -ENOMEM;
 	}
 	client->event = sd_event_ref(event);
+	client->clipboard = clipboard;
 	client->ops = ops;
 	client->userdata = userdata;
 	r = bus_serve_fd_limited(event, fd, LISTENERS_MAX, client_setup, client, &client->bus);
@@ -493,6 +502,9 @@ void client_free(struct client *client)
 	release_all(client);
 	sd_event_source_disable_unref(client->defer);
 	drop_listener(client);
+	if (client->peer)
+		clipboard_forget(client->clipboard, client->peer);
+	display1_clipboard_free(client->peer);
 	sd_bus_slot_unref(client->gone);
 	sd_bus_close_unref(client->bus);
 	free(client->cursor.argb);

@@ -7,6 +7,7 @@
 #ifndef SCREEN_CLIENT_H
 #define SCREEN_CLIENT_H
 
+#include "display/screen/clipboard.h"
 #include "display/screen/framebuffer.h"
 
 #include <systemd/sd-event.h>
@@ -31,8 +32,9 @@ struct client_ops {
 	void (*gone)(struct client *client, void *userdata);
 };
 
-/* fd: taken over, also on failure. */
-int client_new(sd_event *event, int fd, const struct client_ops *ops, void *userdata, struct client **ret);
+/* fd: taken over, also on failure. The clipboard outlives the client, which is one of its displays. */
+int client_new(sd_event *event, int fd, struct clipboard *clipboard, const struct client_ops *ops, void *userdata,
+	       struct client **ret);
 /* Releases what it has pressed. Takes NULL. */
 void client_free(struct client *client);
 

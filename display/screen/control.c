@@ -31,6 +31,34 @@ static void on_source_lost(void *userdata)
 	bus_server_each(control->bus, emit_source_lost, NULL);
 }
 
+static void emit_vdagent_lost(sd_bus *bus, void *userdata)
+{
+	(void)userdata;
+	sd_bus_emit_signal(bus, SCREEN_API_PATH, SCREEN_API_INTERFACE, "VdagentLost", "");
+}
+
+static void on_vdagent_lost(void *userdata)
+{
+	struct control *control = userdata;
+
+	bus_server_each(control->bus, emit_vdagent_lost, NULL);
+}
+
+static void emit_clipboard(sd_bus *bus, void *userdata)
+{
+	const uint32_t *moved = userdata;
+
+	sd_bus_emit_signal(bus, SCREEN_API_PATH, SCREEN_API_INTERFACE, "Clipboard", "uu", moved[0], moved[1]);
+}
+
+static void on_moved(uint32_t direction, size_t bytes, void *userdata)
+{
+	struct control *control = userdata;
+	uint32_t moved[2] = {direction, (uint32_t)bytes};
+
+	bus_server_each(control->bus, emit_clipboard, moved);
+}
+
 struct size {
 	int width, height;
 };
@@ -113,6 +141,27 @@ static int method_add_display(sd_bus_message *call, void *userdata, sd_bus_error
 	return with_fd(call, userdata, screen_add_display);
 }
 
+static int method_set_vdagent(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	return with_fd(call, userdata, screen_set_vdagent);
+}
+
+static int method_set_clipboard(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct control *control = userdata;
+	uint32_t allowed, max_bytes;
+	int r = sd_bus_message_read(call, "uu", &allowed, &max_bytes);
+
+	(void)ret_error;
+	if (r < 0)
+		return r;
+	if (max_bytes > SCREEN_CLIPBOARD_BYTES_MAX)
+		return -EINVAL;
+	screen_set_clipboard(control->screen, allowed, max_bytes);
+	return sd_bus_reply_method_return(call, "");
+}
+
 static int method_status(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
 	const struct control *control = userdata;
@@ -128,9 +177,13 @@ static const sd_bus_vtable screen_vtable[] = {
     SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetSource", "h", "", method_set_source, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("AddDisplay", "h", "", method_add_display, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetVdagent", "h", "", method_set_vdagent, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetClipboard", "uu", "", method_set_clipboard, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Status", "", "buuu", method_status, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("SourceLost", "", 0),
     SD_BUS_SIGNAL("Picture", "uu", 0),
+    SD_BUS_SIGNAL("VdagentLost", "", 0),
+    SD_BUS_SIGNAL("Clipboard", "uu", 0),
     SD_BUS_VTABLE_END,
 };
 
@@ -144,7 +197,8 @@ static int peer_connected(sd_bus *bus, uid_t uid, void *userdata)
 int control_new(sd_event *event, int listen_fd, uint64_t linger_usec, struct control **ret)
 {
 	static const struct bus_server_ops bus_ops = {peer_connected, NULL};
-	static const struct screen_ops screen_ops = {on_source_lost, on_picture, on_displays};
+	static const struct screen_ops screen_ops = {
+	    on_source_lost, on_picture, on_displays, {on_vdagent_lost, on_moved}};
 	struct control *control = calloc(1, sizeof(*control));
 	int r;
 

@@ -28,6 +28,7 @@ struct screen {
 	void *userdata;
 	struct source *source;
 	struct input *input;
+	struct clipboard *clipboard;
 	struct framebuffer *framebuffer;
 	bool enabled;   /* the framebuffer shows the desktop */
 	bool announced; /* picture was told for this source */
@@ -158,7 +159,8 @@ static void tell_size(struct screen *screen)
 
 /*
  * A guest that is told of one size while it takes in another may miss it: virtio-gpu's driver asks for the size and
- * clears the event behind that, also one that has come in between.
+ * clears the event behind that, also one that has come in between. A stock desktop that does not follow its
+ * screen may follow its vdagent.
  */
 static int on_follow(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -168,8 +170,10 @@ static int on_follow(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	if (screen->source && framebuffer && screen->ui_told < FOLLOW_TRIES &&
-	    ((uint32_t)framebuffer->width != screen->ui_width || (uint32_t)framebuffer->height != screen->ui_height))
+	    ((uint32_t)framebuffer->width != screen->ui_width || (uint32_t)framebuffer->height != screen->ui_height)) {
 		tell_size(screen);
+		clipboard_set_size(screen->clipboard, screen->ui_width, screen->ui_height);
+	}
 	return 0;
 }
 
@@ -314,7 +318,7 @@ int screen_add_display(struct screen *screen, int fd)
 		free(display);
 		return -EMFILE;
 	}
-	r = client_new(screen->event, fd, &client_ops, screen, &display->client);
+	r = client_new(screen->event, fd, screen->clipboard, &client_ops, screen, &display->client);
 	if (r < 0) {
 		free(display);
 		return r;
@@ -324,6 +328,16 @@ int screen_add_display(struct screen *screen, int fd)
 	screen->n_displays++;
 	screen->ops->displays(screen->n_displays, screen->userdata);
 	return 0;
+}
+
+int screen_set_vdagent(struct screen *screen, int fd)
+{
+	return clipboard_set_vdagent(screen->clipboard, fd);
+}
+
+void screen_set_clipboard(struct screen *screen, uint32_t allowed, uint32_t max_bytes)
+{
+	clipboard_set_policy(screen->clipboard, allowed, max_bytes);
 }
 
 struct screen_status screen_status(const struct screen *screen)
@@ -346,6 +360,8 @@ int screen_new(sd_event *event, const struct screen_ops *ops, void *userdata, st
 	screen->userdata = userdata;
 	r = input_new(event, send_input, screen, &screen->input);
 	if (r >= 0)
+		r = clipboard_new(event, &ops->clipboard, userdata, &screen->clipboard);
+	if (r >= 0)
 		r = sd_event_add_time_relative(event, &screen->follow, CLOCK_MONOTONIC, 0, 0, on_follow, screen);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(screen->follow, SD_EVENT_OFF);
@@ -365,6 +381,7 @@ void screen_free(struct screen *screen)
 		display_drop(screen, &screen->displays);
 	source_free(screen->source);
 	input_free(screen->input);
+	clipboard_free(screen->clipboard);
 	sd_event_source_disable_unref(screen->follow);
 	framebuffer_free(screen->framebuffer);
 	free(screen->cursor.argb);

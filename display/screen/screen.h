@@ -13,6 +13,7 @@ struct screen_ops {
 	void (*picture)(int width, int height, void *userdata);
 	/* The number of displays changed. */
 	void (*displays)(unsigned n, void *userdata);
+	struct clipboard_ops clipboard;
 };
 
 int screen_new(sd_event *event, const struct screen_ops *ops, void *userdata, struct screen **ret);
@@ -21,6 +22,10 @@ void screen_free(struct screen *screen);
 /* fds are taken over, also on failure. */
 int screen_set_source(struct screen *screen, int fd);
 int screen_add_display(struct screen *screen, int fd);
+int screen_set_vdagent(struct screen *screen, int fd);
+
+/* As clipboard_set_policy. */
+void screen_set_clipboard(struct screen *screen, uint32_t allowed, uint32_t max_bytes);
 
 struct screen_status {
 	bool source;       /* QEMU is connected */

@@ -70,12 +70,15 @@ static int frame_cut_text(struct filter *filter, size_t *length, struct error *e
 	uint32_t size = get_u32(filter->buffer + 4);
 
 	(void)length;
+	filter->cut_flags = FILTER_CUT_FIRST;
 	/* The extended clipboard marks its messages by a negative length. */
-	if (size & UINT32_C(0x80000000))
+	if (size & UINT32_C(0x80000000)) {
 		size = -size;
+		filter->cut_flags |= FILTER_CUT_EXTENDED;
+	}
 	if (size > FILTER_CUT_TEXT_MAX)
 		return refuse(err, -EMSGSIZE, "a clipboard text that is too long");
-	filter->skip = size;
+	filter->cut_left = filter->cut_total = size;
 	return 0;
 }
 
@@ -171,7 +174,7 @@ static const struct {
     {ENCODING_CONTINUOUS, FEATURE_CONTINUOUS},       {ENCODING_QEMU_KEY, FEATURE_QEMU_KEY},
     {ENCODING_CURSOR_ALPHA, FEATURE_CURSOR_ALPHA},   {ENCODING_CURSOR_RICH, FEATURE_CURSOR_RICH},
     {ENCODING_CURSOR_X, FEATURE_CURSOR_X},           {ENCODING_POINTER_POS, FEATURE_POINTER_POS},
-    {ENCODING_MOUSE_BUTTONS, FEATURE_MOUSE_BUTTONS},
+    {ENCODING_MOUSE_BUTTONS, FEATURE_MOUSE_BUTTONS}, {ENCODING_EXT_CLIPBOARD, FEATURE_CLIPBOARD},
 };
 
 static uint32_t feature_of(int32_t encoding)
@@ -283,6 +286,30 @@ static int parse_size(struct filter *filter, struct filter_message *ret, struct 
 	return 0;
 }
 
+/* What of a clipboard message is there; the whole of an empty one. */
+static int cut_text_part(struct filter *filter, const uint8_t *data, size_t size, struct filter_message *ret)
+{
+	size_t n = filter->cut_left < size ? filter->cut_left : size;
+
+	filter->cut_left -= (uint32_t)n;
+	ret->type = FILTER_CUT_TEXT;
+	ret->payload = data;
+	ret->payload_size = n;
+	ret->total = filter->cut_total;
+	ret->flags = filter->cut_flags | (filter->cut_left ? 0 : FILTER_CUT_LAST);
+	filter->cut_flags &= ~FILTER_CUT_FIRST;
+	return (int)n;
+}
+
+static int parse_cut_text(struct filter *filter, struct filter_message *ret, struct error *err)
+{
+	(void)err;
+	ret->size = 0;
+	if (filter->cut_left == 0)
+		cut_text_part(filter, NULL, 0, ret);
+	return 0;
+}
+
 static int parse_qemu(struct filter *filter, struct filter_message *ret, struct error *err)
 {
 	(void)err;
@@ -301,7 +328,7 @@ static const struct message_kind kinds[] = {
     {CLIENT_UPDATE_REQUEST, 10, NULL, parse_request},
     {CLIENT_KEY, 8, NULL, parse_key},
     {CLIENT_POINTER, 6, frame_pointer, parse_pointer},
-    {CLIENT_CUT_TEXT, 8, frame_cut_text, NULL},
+    {CLIENT_CUT_TEXT, 8, frame_cut_text, parse_cut_text},
     {CLIENT_FILE_TRANSFER, 12, frame_file, NULL},
     {CLIENT_SET_SCALE, 4, NULL, NULL},
     {CLIENT_SET_INPUT, 4, NULL, NULL},
@@ -368,6 +395,10 @@ int filter_feed(struct filter *filter, const uint8_t *data, size_t size, size_t 
 
 	*used = 0;
 	memset(ret, 0, sizeof(*ret));
+	if (filter->cut_left && size) {
+		*used = (size_t)cut_text_part(filter, data, size, ret);
+		return 1;
+	}
 	filter_skip(filter, size, used);
 	if (filter->skip || !filter_fill(filter, 1, data, size, used))
 		return 0;

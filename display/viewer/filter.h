@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FILTER_ENCODINGS_MAX 512        /* of one SetEncodings; viewers list fewer than a hundred */
-#define FILTER_SCREENS_MAX 16           /* of one SetDesktopSize */
-#define FILTER_CUT_TEXT_MAX (16u << 20) /* bytes; skipped unread, more ends the connection */
+#define FILTER_ENCODINGS_MAX 512         /* of one SetEncodings; viewers list fewer than a hundred */
+#define FILTER_SCREENS_MAX 16            /* of one SetDesktopSize */
+#define FILTER_CUT_TEXT_MAX (128u << 20) /* bytes of a clipboard message; more ends the connection */
 #define FILTER_MESSAGE_MAX (4 + 4 * FILTER_ENCODINGS_MAX)
 #define FILTER_FENCE_MAX 64 /* bytes of a fence's payload */
 
@@ -31,7 +31,12 @@ enum filter_type {
 	FILTER_FENCE,       /* flags, payload */
 	FILTER_CONTINUOUS,  /* flag = on, area */
 	FILTER_SIZE,        /* SetDesktopSize: area.w, area.h, screens */
+	FILTER_CUT_TEXT,    /* a part of a clipboard message: payload, total; flags: FILTER_CUT_... */
 };
+
+#define FILTER_CUT_EXTENDED UINT32_C(1) /* the message is one of the Extended Clipboard */
+#define FILTER_CUT_FIRST UINT32_C(2)
+#define FILTER_CUT_LAST UINT32_C(4)
 
 /* What a viewer can take beyond the classical encodings; a new SetEncodings replaces all. */
 enum filter_feature {
@@ -46,6 +51,7 @@ enum filter_feature {
 	FEATURE_CURSOR_X = 1 << 8,         /* -240 */
 	FEATURE_POINTER_POS = 1 << 9,      /* -232 */
 	FEATURE_MOUSE_BUTTONS = 1 << 10,   /* -316 */
+	FEATURE_CLIPBOARD = 1 << 11,       /* Extended Clipboard, 0xC0A1E5CE */
 };
 
 struct filter_area {
@@ -62,15 +68,16 @@ struct filter_message {
 	uint8_t buttons;
 	uint32_t features;
 	uint32_t flags;
-	const uint8_t *payload;
-	size_t payload_size;
+	const uint8_t *payload; /* of a clipboard message: in the bytes that were fed */
+	size_t payload_size, total;
 	unsigned screens;
 };
 
 struct filter {
 	bool initialised; /* ClientInit was seen */
 	uint32_t features;
-	uint32_t skip; /* bytes of a refused message's body still to come */
+	uint32_t skip;                           /* bytes of a refused message's body still to come */
+	uint32_t cut_left, cut_total, cut_flags; /* the same of a clipboard message's */
 	size_t have;
 	uint8_t buffer[FILTER_MESSAGE_MAX];
 };

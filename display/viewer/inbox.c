@@ -18,7 +18,7 @@ void inbox_done(struct inbox *inbox)
 	struct inbox_item *item;
 
 	while ((item = inbox_pop(inbox)))
-		free(item);
+		inbox_item_free(item);
 	pthread_mutex_destroy(&inbox->lock);
 }
 
@@ -28,7 +28,7 @@ static struct inbox_item *item_new(const struct filter_message *message)
 
 	if (!item)
 		return NULL;
-	item->next = NULL;
+	memset(item, 0, sizeof(*item));
 	item->message = *message;
 	if (message->size)
 		memcpy(item->bytes, message->bytes, message->size);
@@ -38,13 +38,11 @@ static struct inbox_item *item_new(const struct filter_message *message)
 	return item;
 }
 
-int inbox_push(struct inbox *inbox, const struct filter_message *message)
+/* Takes the item over, also on failure. */
+static int inbox_add(struct inbox *inbox, struct inbox_item *item)
 {
-	struct inbox_item *item = item_new(message);
-	int r = item ? 0 : -ENOMEM;
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&inbox->lock);
 	if (inbox->count >= INBOX_MAX) {
 		r = -ENOBUFS;
@@ -55,8 +53,41 @@ int inbox_push(struct inbox *inbox, const struct filter_message *message)
 	}
 	pthread_mutex_unlock(&inbox->lock);
 	if (r < 0)
-		free(item);
+		inbox_item_free(item);
 	return r;
+}
+
+int inbox_push(struct inbox *inbox, const struct filter_message *message)
+{
+	struct inbox_item *item = item_new(message);
+
+	return item ? inbox_add(inbox, item) : -ENOMEM;
+}
+
+int inbox_push_text(struct inbox *inbox, enum inbox_text kind, char *text, size_t size)
+{
+	struct inbox_item *item = calloc(1, sizeof(*item));
+
+	if (!item) {
+		free(text);
+		return -ENOMEM;
+	}
+	item->kind = kind;
+	item->text = text;
+	item->text_size = size;
+	return inbox_add(inbox, item);
+}
+
+void inbox_item_free(struct inbox_item *item)
+{
+	if (item)
+		free(item->text);
+	free(item);
+}
+
+void inbox_item_freep(struct inbox_item **item)
+{
+	inbox_item_free(*item);
 }
 
 struct inbox_item *inbox_pop(struct inbox *inbox)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The viewer's messages on their way from the main thread to the RFB thread, in order. */
+/* The viewer's messages, and what the viewer is told of the clipboard, on their way from the main thread to the RFB
+ * thread, in order. */
 #ifndef VIEWER_INBOX_H
 #define VIEWER_INBOX_H
 
@@ -9,9 +10,20 @@
 
 #define INBOX_MAX 1024 /* messages; the main thread stops reading the viewer when half of them wait */
 
+/* What is to be made of a text before it is sent (cut_text.h). */
+enum inbox_text {
+	INBOX_NO_TEXT, /* the item is a message of the viewer's */
+	INBOX_PLAIN,   /* bytes that are sent as they are */
+	INBOX_PROVIDE,
+	INBOX_LATIN1,
+};
+
 struct inbox_item {
 	struct inbox_item *next;
 	struct filter_message message;
+	enum inbox_text kind;
+	char *text; /* freed with the item */
+	size_t text_size;
 	uint8_t bytes[];
 };
 
@@ -24,7 +36,11 @@ struct inbox {
 void inbox_init(struct inbox *inbox);
 void inbox_done(struct inbox *inbox);
 int inbox_push(struct inbox *inbox, const struct filter_message *message); /* copies. -ENOMEM, -ENOBUFS */
-struct inbox_item *inbox_pop(struct inbox *inbox);                         /* the caller's (free), or NULL */
+/* text: malloced, taken over, also on failure. */
+int inbox_push_text(struct inbox *inbox, enum inbox_text kind, char *text, size_t size);
+struct inbox_item *inbox_pop(struct inbox *inbox); /* the caller's, or NULL */
+void inbox_item_free(struct inbox_item *item);     /* takes NULL */
+void inbox_item_freep(struct inbox_item **item);
 bool inbox_crowded(struct inbox *inbox);
 
 #endif

@@ -10,22 +10,31 @@
 #include <getopt.h>
 #include <string.h>
 
+#define CLIPBOARD_MAX (64L << 20)
+#define CLIPBOARD_DEFAULT ((size_t)8 << 20)
+
 struct arguments {
 	int control_fd;
 	struct viewer_config viewer;
 };
 
 static const struct option options[] = {
-    {"stream-fd", required_argument, NULL, 's'}, {"control-fd", required_argument, NULL, 'c'},
-    {"name", required_argument, NULL, 'n'},      {"keyboard", required_argument, NULL, 'k'},
-    {"size", required_argument, NULL, 'z'},      {"max", required_argument, NULL, 'm'},
-    {"title", required_argument, NULL, 't'},     {"detail", required_argument, NULL, 'd'},
-    {"config", required_argument, NULL, 'f'},    {NULL, 0, NULL, 0},
+    {"stream-fd", required_argument, NULL, 's'},
+    {"control-fd", required_argument, NULL, 'c'},
+    {"name", required_argument, NULL, 'n'},
+    {"keyboard", required_argument, NULL, 'k'},
+    {"size", required_argument, NULL, 'z'},
+    {"max", required_argument, NULL, 'm'},
+    {"title", required_argument, NULL, 't'},
+    {"detail", required_argument, NULL, 'd'},
+    {"clipboard-max", required_argument, NULL, 'b'},
+    {"config", required_argument, NULL, 'f'},
+    {NULL, 0, NULL, 0},
 };
 
 static const char usage[] =
     "usage: hotdesk-display --stream-fd N --control-fd N [--name TEXT] [--keyboard XKB] [--size WxH] [--max WxH]\n"
-    "                       [--title TEXT] [--detail TEXT]\n"
+    "                       [--title TEXT] [--detail TEXT] [--clipboard-max BYTES]\n"
     "hotdesk-spawn starts it, once for each viewer's connection.\n";
 
 static int parse_fd(const char *text, int *ret)
@@ -55,6 +64,17 @@ static int parse_size(const char *text, int *width, int *height)
 	return 0;
 }
 
+static int parse_bytes(const char *text, size_t *ret)
+{
+	char *end;
+	long bytes = strtol(text, &end, 10);
+
+	if (*end != '\0' || bytes < 1 || bytes > CLIPBOARD_MAX)
+		return -1;
+	*ret = (size_t)bytes;
+	return 0;
+}
+
 static int parse_option(struct arguments *arguments, int option, const char *value)
 {
 	struct viewer_config *viewer = &arguments->viewer;
@@ -80,6 +100,8 @@ static int parse_option(struct arguments *arguments, int option, const char *val
 	case 'd':
 		viewer->detail = value;
 		return 0;
+	case 'b':
+		return parse_bytes(value, &viewer->clipboard_max);
 	case 'f': /* common to all programs; nothing in the file is for this one */
 		return 0;
 	default:
@@ -125,7 +147,7 @@ int main(int argc, char **argv)
 	struct arguments arguments = {
 	    .control_fd = -1,
 	    .viewer = {-1, "hotdesk", "us", "Your desktop", "is being prepared.", 1280, 800, PICTURE_EDGE_MAX,
-		       PICTURE_EDGE_MAX},
+		       PICTURE_EDGE_MAX, CLIPBOARD_DEFAULT},
 	};
 	sd_event *event = NULL;
 	int r;

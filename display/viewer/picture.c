@@ -205,6 +205,48 @@ int picture_draw(const struct picture_text *text, int width, int height, const s
 	return 0;
 }
 
+#define BANNER_WIDTH 480
+#define BANNER_HEIGHT_MAX 96
+#define BANNER_PADDING 12.0
+
+static int banner_height(cairo_t *cr, PangoLayout *layout)
+{
+	int height = (int)(text_height(layout) + 2 * BANNER_PADDING);
+	double y = BANNER_PADDING;
+
+	height = height > BANNER_HEIGHT_MAX ? BANNER_HEIGHT_MAX : height;
+	rounded(cr, 0, 0, BANNER_WIDTH, height, CARD_RADIUS);
+	use(cr, card);
+	cairo_fill(cr);
+	text_show(cr, layout, bright, BANNER_PADDING, &y, 0);
+	return height;
+}
+
+int picture_banner(const char *sentence, struct cursor **ret)
+{
+	uint32_t *argb = calloc((size_t)BANNER_WIDTH * BANNER_HEIGHT_MAX, sizeof(*argb));
+	cairo_surface_t *target;
+	PangoLayout *layout;
+	cairo_t *cr;
+	int height, r;
+
+	if (!argb)
+		return -ENOMEM;
+	target = cairo_image_surface_create_for_data((uint8_t *)argb, CAIRO_FORMAT_ARGB32, BANNER_WIDTH,
+						     BANNER_HEIGHT_MAX, BANNER_WIDTH * 4);
+	cr = cairo_create(target);
+	layout = text_layout(cr, sentence, "Sans", 15, BANNER_WIDTH - 2 * BANNER_PADDING);
+	pango_layout_set_height(layout, -3);
+	height = banner_height(cr, layout);
+	g_object_unref(layout);
+	cairo_destroy(cr);
+	cairo_surface_finish(target);
+	cairo_surface_destroy(target);
+	r = cursor_new(BANNER_WIDTH, height, 0, 0, argb, (size_t)BANNER_WIDTH * (size_t)height * 4, ret);
+	free(argb);
+	return r;
+}
+
 static void arrow_path(cairo_t *cr)
 {
 	static const double points[][2] = {{1, 1},      {1, 16},     {4.5, 12.7}, {7, 18.2},

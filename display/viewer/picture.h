@@ -19,6 +19,9 @@ void picture_prepare(void);
 int picture_draw(const struct picture_text *text, int width, int height, const struct pixels *behind,
 		 struct pixels **ret);
 
+/* A sentence over the desktop, at most CURSOR_EDGE_MAX pixels wide; the caller's. 0 or -errno. */
+int picture_banner(const char *sentence, struct cursor **ret);
+
 /* An arrow for the time in which no guest says how the pointer looks; the caller's. 0 or -errno. */
 int picture_arrow(struct cursor **ret);
 

@@ -19,6 +19,14 @@ struct rect scene_pointer(const struct scene *scene)
 	return rect;
 }
 
+struct rect scene_banner(const struct scene *scene)
+{
+	if (!scene->banner)
+		return (struct rect){0, 0, 0, 0};
+	return (struct rect){(scene->box.view_w - scene->banner->width) / 2, 0, scene->banner->width,
+			     scene->banner->height};
+}
+
 static void copy_identity(const struct scene *scene, struct rect area, uint32_t *tile)
 {
 	for (int y = 0; y < area.h; y++) {
@@ -89,17 +97,16 @@ static uint32_t blend(uint32_t under, uint32_t over)
 	return pixel;
 }
 
-static void draw_pointer(const struct scene *scene, struct rect area, uint32_t *tile)
+/* at: where it lies in the view. */
+static void draw_over(const struct cursor *image, struct rect at, struct rect area, uint32_t *tile)
 {
-	struct rect at = scene_pointer(scene);
 	struct rect part = rect_clip((struct rect){at.x - area.x, at.y - area.y, at.w, at.h}, area.w, area.h);
 
 	for (int y = part.y; y < part.y + part.h; y++)
 		for (int x = part.x; x < part.x + part.w; x++) {
 			int row = area.y + y - at.y, column = area.x + x - at.x;
 
-			tile[y * TILE + x] =
-			    blend(tile[y * TILE + x], scene->cursor->argb[row * scene->cursor->width + column]);
+			tile[y * TILE + x] = blend(tile[y * TILE + x], image->argb[row * image->width + column]);
 		}
 }
 
@@ -109,6 +116,8 @@ void scene_render(const struct scene *scene, struct rect area, uint32_t *tile)
 		copy_identity(scene, area, tile);
 	else
 		copy_boxed(scene, area, tile);
+	if (scene->banner)
+		draw_over(scene->banner, scene_banner(scene), area, tile);
 	if (scene->cursor)
-		draw_pointer(scene, area, tile);
+		draw_over(scene->cursor, scene_pointer(scene), area, tile);
 }

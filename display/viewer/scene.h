@@ -13,10 +13,12 @@ struct scene {
 	struct letterbox box;
 	const struct cursor *cursor; /* NULL: not drawn */
 	int pointer_x, pointer_y;    /* in the picture */
+	const struct cursor *banner; /* NULL: none */
 };
 
 /* Where the drawn pointer lies in the view; w is 0 when there is none. */
 struct rect scene_pointer(const struct scene *scene);
+struct rect scene_banner(const struct scene *scene);
 
 /* Fills `area` of the view (at most a tile) into `tile`, TILE pixels a line, x8 = 0. Each pixel of the source is read
  * once. */

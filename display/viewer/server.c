@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "display/viewer/cut_text.h"
 #include "display/viewer/server_internal.h"
 
 #include <errno.h>
@@ -119,8 +120,25 @@ static void server_handle(struct server *server, const struct filter_message *me
 	case FILTER_NONE:
 	case FILTER_KEY:
 	case FILTER_POINTER:
+	case FILTER_CUT_TEXT:
 		break;
 	}
+}
+
+/* Here, where it may take its time. */
+static void server_text(struct server *server, const struct inbox_item *item)
+{
+	_cleanup_free_ uint8_t *message = NULL;
+	size_t size = 0;
+
+	if (item->kind == INBOX_PLAIN) {
+		server_send(server, item->text, item->text_size);
+		return;
+	}
+	message = item->kind == INBOX_PROVIDE ? cut_text_provide(item->text, item->text_size, &size)
+					      : cut_text_latin1(item->text, item->text_size, &size);
+	if (message)
+		server_send(server, message, size);
 }
 
 static bool server_alive(struct server *server)
@@ -133,12 +151,15 @@ static void server_read_inbox(struct server *server)
 	bool any = false;
 
 	while (server_alive(server)) {
-		_cleanup_free_ struct inbox_item *item = inbox_pop(&server->inbox);
+		__attribute__((cleanup(inbox_item_freep))) struct inbox_item *item = inbox_pop(&server->inbox);
 
 		if (!item)
 			break;
 		any = true;
-		server_handle(server, &item->message);
+		if (item->kind == INBOX_NO_TEXT)
+			server_handle(server, &item->message);
+		else
+			server_text(server, item);
 	}
 	if (any)
 		wake(server->main_wake_fd);
@@ -307,6 +328,12 @@ int server_post(struct server *server, const struct filter_message *message)
 	if (r == 0)
 		wake(server->wake_fd);
 	return r;
+}
+
+void server_send_text(struct server *server, enum inbox_text kind, char *text, size_t size)
+{
+	if (inbox_push_text(&server->inbox, kind, text, size) == 0)
+		wake(server->wake_fd);
 }
 
 bool server_crowded(struct server *server)

@@ -8,7 +8,7 @@
 #define VIEWER_SERVER_H
 
 #include "common/error.h"
-#include "display/viewer/filter.h"
+#include "display/viewer/inbox.h"
 #include "display/viewer/surface.h"
 
 struct server;
@@ -34,6 +34,10 @@ int server_output_fd(const struct server *server);
 /* Main thread: gives a message of the filter to the RFB thread. server_crowded: read no more of the viewer for now. */
 int server_post(struct server *server, const struct filter_message *message);
 bool server_crowded(struct server *server);
+
+/* Main thread: something of the clipboard for the viewer; text: malloced, taken over. What no memory is for is dropped.
+ */
+void server_send_text(struct server *server, enum inbox_text kind, char *text, size_t size);
 
 /* Main thread: `read` bytes were read from the output fd since the last call, `queued` bytes wait for the viewer. */
 void server_output_moved(struct server *server, size_t read, size_t queued);

@@ -30,8 +30,8 @@ struct server {
 	struct surface_state state;
 	struct letterbox box;
 	struct tiles stale; /* of the view: to be compared */
-	unsigned cursor_serial, warp_serial;
-	struct rect drawn_pointer;
+	unsigned cursor_serial, warp_serial, banner_serial;
+	struct rect drawn_pointer, drawn_banner;
 
 	uint32_t features;
 	bool whole_wanted; /* a request that is not incremental: answered in one update */

@@ -244,6 +244,11 @@ bool source_has_picture(const struct source *source)
 	return source && source->pictured;
 }
 
+sd_bus *source_bus(struct source *source)
+{
+	return source->bus;
+}
+
 /* One call to Console_0 that expects no reply. */
 static __attribute__((sentinel)) void source_call(struct source *source, const char *interface, const char *member,
 						  const char *types, ...)

@@ -8,6 +8,7 @@
 
 #include "display/viewer/surface.h"
 
+#include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
 struct source;
@@ -29,6 +30,9 @@ int source_new(sd_event *event, int fd, struct surface *surface, const struct so
 void source_free(struct source *source);
 
 bool source_has_picture(const struct source *source);
+
+/* The connection, for the clipboard's part of it; until the source is freed. */
+sd_bus *source_bus(struct source *source);
 
 /* qnum of keymap.h. Repeated presses are passed on; releases of keys that are not pressed are not. */
 void source_key(struct source *source, uint32_t qnum, bool down);

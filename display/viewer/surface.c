@@ -18,8 +18,9 @@ void surface_state_done(struct surface_state *state)
 {
 	pixels_unref(state->pixels);
 	cursor_unref(state->cursor);
+	cursor_unref(state->banner);
 	state->pixels = NULL;
-	state->cursor = NULL;
+	state->cursor = state->banner = NULL;
 }
 
 void surface_done(struct surface *surface)
@@ -65,6 +66,18 @@ void surface_set_cursor(struct surface *surface, struct cursor *cursor)
 	old = surface->now.cursor;
 	surface->now.cursor = cursor;
 	surface->now.cursor_serial++;
+	surface_unlock_changed(surface);
+	cursor_unref(old);
+}
+
+void surface_set_banner(struct surface *surface, struct cursor *banner)
+{
+	struct cursor *old;
+
+	pthread_mutex_lock(&surface->lock);
+	old = surface->now.banner;
+	surface->now.banner = banner;
+	surface->now.banner_serial++;
 	surface_unlock_changed(surface);
 	cursor_unref(old);
 }
@@ -125,6 +138,7 @@ void surface_take(struct surface *surface, struct surface_state *state)
 	if (state->pixels)
 		pixels_ref(state->pixels);
 	cursor_ref(state->cursor);
+	cursor_ref(state->banner);
 	if (old.pixels_serial == state->pixels_serial)
 		tiles_add(&state->damage, &old.damage);
 	tiles_clear(&surface->now.damage);

@@ -26,10 +26,11 @@ struct cursor {
 struct surface_state {
 	struct pixels *pixels; /* NULL before the first */
 	struct cursor *cursor; /* NULL: none */
+	struct cursor *banner; /* drawn over the middle of the view's top; NULL: none */
 	int pointer_x, pointer_y;
 	bool pointer_on;
-	unsigned pixels_serial, cursor_serial, warp_serial; /* counted up by each change */
-	struct tiles damage;                                /* in the pixels' own coordinates */
+	unsigned pixels_serial, cursor_serial, warp_serial, banner_serial; /* counted up by each change */
+	struct tiles damage;                                               /* in the pixels' own coordinates */
 };
 
 struct surface {
@@ -47,6 +48,7 @@ void surface_done(struct surface *surface);
 void surface_set_pixels(struct surface *surface, struct pixels *pixels); /* takes over; all of it is damaged */
 void surface_damage(struct surface *surface, struct rect rect);
 void surface_set_cursor(struct surface *surface, struct cursor *cursor); /* takes over */
+void surface_set_banner(struct surface *surface, struct cursor *banner); /* takes over, NULL: none */
 /* off: it is invisible. warped: the guest moved it by itself, not after the viewer. */
 void surface_move_pointer(struct surface *surface, int x, int y, bool on, bool warped);
 /* The current pixels, counted for the caller, or NULL. */

@@ -105,8 +105,9 @@ static struct scene scene_now(const struct server *server)
 {
 	bool draw = !(server->features & FEATURES_CURSOR);
 
-	return (struct scene){server->state.pixels, server->box, draw ? shown_cursor(server) : NULL,
-			      server->state.pointer_x, server->state.pointer_y};
+	return (struct scene){
+	    server->state.pixels,    server->box,         draw ? shown_cursor(server) : NULL, server->state.pointer_x,
+	    server->state.pointer_y, server->state.banner};
 }
 
 static void note_pointer(struct server *server)
@@ -131,6 +132,21 @@ static void mark_pointer(struct server *server, const struct scene *scene)
 	if (at.w)
 		tiles_mark(&server->stale, at);
 	server->drawn_pointer = at;
+}
+
+static void mark_banner(struct server *server, const struct scene *scene)
+{
+	struct rect at = rect_clip(scene_banner(scene), server->screen->width, server->screen->height);
+	const struct rect *drawn = &server->drawn_banner;
+
+	if (server->banner_serial == server->state.banner_serial && drawn->x == at.x && drawn->w == at.w)
+		return;
+	if (drawn->w)
+		tiles_mark(&server->stale, *drawn);
+	if (at.w)
+		tiles_mark(&server->stale, at);
+	server->banner_serial = server->state.banner_serial;
+	server->drawn_banner = at;
 }
 
 static bool take_surface(struct server *server, bool resizable)
@@ -170,6 +186,7 @@ static void compare_tiles(struct server *server)
 
 	if (scene.cursor || server->drawn_pointer.w)
 		mark_pointer(server, &scene);
+	mark_banner(server, &scene);
 	for (int column = 0, row = 0; tiles_next(&server->stale, &column, &row); column++) {
 		struct rect area = rect_clip((struct rect){column * TILE, row * TILE, TILE, TILE}, width, height);
 		struct rect changed;

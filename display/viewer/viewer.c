@@ -4,6 +4,8 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/text.h"
+#include "display/viewer/clipboard.h"
 #include "display/viewer/keymap.h"
 #include "display/viewer/output.h"
 #include "display/viewer/picture.h"
@@ -19,6 +21,8 @@
 #define PICTURE_DELAY_USEC 150000 /* how long a desktop may take before the drawn picture is shown */
 #define EDGE_MIN 64               /* of a size a viewer may ask for */
 #define LINGER_MAX_MS 60000u
+#define BANNER_USEC 5000000 /* how long a notice is to be seen */
+#define BANNER_SIZE 200     /* bytes of it */
 
 struct viewer {
 	sd_event *event;
@@ -26,12 +30,13 @@ struct viewer {
 	const struct viewer_ops *ops;
 	void *userdata;
 
-	sd_event_source *stream, *woken, *delay, *linger;
+	sd_event_source *stream, *woken, *delay, *linger, *banner;
 	int wake_fd;
 	struct surface surface;
 	struct server *server;
 	struct output *output;
 	struct source *source;
+	struct clipboard *clipboard;
 	struct keymap *keymap;
 	struct filter filter;
 	uint8_t read[READ_SIZE];
@@ -202,8 +207,13 @@ static void viewer_message(struct viewer *viewer, struct filter_message *message
 	case FILTER_SIZE:
 		viewer_size(viewer, message);
 		break;
-	case FILTER_RFB:
+	case FILTER_CUT_TEXT:
+		clipboard_heard(viewer->clipboard, message);
+		break;
 	case FILTER_ENCODINGS:
+		clipboard_features(viewer->clipboard, message->features);
+		__attribute__((fallthrough));
+	case FILTER_RFB:
 	case FILTER_REQUEST:
 	case FILTER_FENCE:
 	case FILTER_CONTINUOUS:
@@ -313,6 +323,7 @@ static void viewer_drop_source(struct viewer *viewer)
 	struct source *source = viewer->source;
 
 	viewer->source = NULL;
+	(void)clipboard_set_bus(viewer->clipboard, NULL);
 	source_free(source);
 	keymap_reset(viewer->keymap);
 }
@@ -364,6 +375,8 @@ int viewer_set_source(struct viewer *viewer, int fd)
 	}
 	viewer_drop_source(viewer);
 	r = source_new(viewer->event, fd, &viewer->surface, &source_ops, viewer, &viewer->source);
+	if (r >= 0 && clipboard_set_bus(viewer->clipboard, source_bus(viewer->source)) < 0)
+		log_warning("the desktop has no clipboard: %s", strerror(ENOMEM));
 	if (r >= 0 && viewer->wants_size)
 		source_set_size(viewer->source, viewer->width, viewer->height);
 	if (r < 0)
@@ -425,6 +438,33 @@ void viewer_status(struct viewer *viewer, bool *source, uint32_t *width, uint32_
 	*height = (uint32_t)box.view_h;
 }
 
+static int banner_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct viewer *viewer = userdata;
+
+	(void)source;
+	(void)usec;
+	surface_set_banner(&viewer->surface, NULL);
+	return 0;
+}
+
+static void viewer_notice(const char *sentence, void *userdata)
+{
+	struct viewer *viewer = userdata;
+	struct cursor *banner;
+	char text[BANNER_SIZE];
+
+	text_copy_printable(sentence, text, sizeof(text));
+	viewer->banner = sd_event_source_disable_unref(viewer->banner);
+	if (picture_banner(text, &banner) < 0)
+		return;
+	if (sd_event_add_time_relative(viewer->event, &viewer->banner, CLOCK_MONOTONIC, BANNER_USEC, 0, banner_over,
+				       viewer) < 0)
+		cursor_unref(banner);
+	else
+		surface_set_banner(&viewer->surface, banner);
+}
+
 static int viewer_make_server(struct viewer *viewer, struct error *err)
 {
 	struct server_config config = {viewer->config.name, viewer->width, viewer->height, viewer->wake_fd};
@@ -432,7 +472,10 @@ static int viewer_make_server(struct viewer *viewer, struct error *err)
 
 	if (r < 0)
 		return r;
-	r = output_new(viewer->event, viewer->config.stream_fd, viewer->server, output_ended, viewer, &viewer->output);
+	r = clipboard_new(viewer->server, viewer->config.clipboard_max, viewer_notice, viewer, &viewer->clipboard);
+	if (r >= 0)
+		r = output_new(viewer->event, viewer->config.stream_fd, viewer->server, output_ended, viewer,
+			       &viewer->output);
 	if (r >= 0)
 		r = sd_event_add_io(viewer->event, &viewer->woken, viewer->wake_fd, EPOLLIN, on_woken, viewer);
 	if (r >= 0)
@@ -489,12 +532,16 @@ void viewer_free(struct viewer *viewer)
 {
 	if (!viewer)
 		return;
+	if (viewer->clipboard)
+		(void)clipboard_set_bus(viewer->clipboard, NULL);
 	source_free(viewer->source);
 	output_free(viewer->output);
 	sd_event_source_disable_unref(viewer->woken);
 	sd_event_source_disable_unref(viewer->stream);
 	sd_event_source_disable_unref(viewer->delay);
 	sd_event_source_disable_unref(viewer->linger);
+	sd_event_source_disable_unref(viewer->banner);
+	clipboard_free(viewer->clipboard);
 	server_free(viewer->server);
 	keymap_free(viewer->keymap);
 	pixels_unref(viewer->last);

@@ -16,6 +16,7 @@ struct viewer_config {
 	int stream_fd; /* stays the caller's; made non-blocking */
 	const char *name, *keyboard, *title, *detail;
 	int width, height, max_width, max_height;
+	size_t clipboard_max; /* bytes of a text */
 };
 
 struct viewer_ops {

@@ -17,7 +17,7 @@
  * program exits 0.
  *
  * Arguments: --stream-fd N --control-fd N --name DESKTOP_NAME --keyboard XKB (e.g. "de" or "de(nodeadkeys)")
- * --size WxH --max WxH --title TEXT --detail TEXT (the first status)
+ * --size WxH --max WxH --title TEXT --detail TEXT (the first status) --clipboard-max BYTES (of a text; default 8 MiB)
  */
 #ifndef VIEWER_API_H
 #define VIEWER_API_H

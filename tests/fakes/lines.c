@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TABLES 2
+#define TABLES 3
 
 static struct {
 	struct {

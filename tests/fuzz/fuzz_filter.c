@@ -11,7 +11,8 @@ static unsigned digest(const struct filter_message *message)
 {
 	unsigned sum = (unsigned)message->type * 31 + message->keysym + message->keycode + message->flags;
 
-	if (message->size > FILTER_MESSAGE_MAX || message->payload_size > FILTER_FENCE_MAX ||
+	if (message->size > FILTER_MESSAGE_MAX ||
+	    (message->type != FILTER_CUT_TEXT && message->payload_size > FILTER_FENCE_MAX) ||
 	    message->screens > FILTER_SCREENS_MAX)
 		abort();
 	if (message->type == FILTER_REQUEST && (message->area.w == 0 || message->area.h == 0))
@@ -21,6 +22,18 @@ static unsigned digest(const struct filter_message *message)
 	for (size_t i = 0; i < message->payload_size; i++)
 		sum = sum * 33 + message->payload[i];
 	return sum;
+}
+
+/* Of a text's parts, however many there are. */
+static unsigned digest_text(const struct filter_message *message, unsigned sum)
+{
+	if (message->total > FILTER_CUT_TEXT_MAX || message->payload_size > message->total)
+		abort();
+	if (message->flags & FILTER_CUT_FIRST)
+		sum = sum * 17 + (unsigned)message->total + (message->flags & FILTER_CUT_EXTENDED);
+	for (size_t i = 0; i < message->payload_size; i++)
+		sum = sum * 33 + message->payload[i];
+	return message->flags & FILTER_CUT_LAST ? sum * 17 + 1 : sum;
 }
 
 static unsigned run(const uint8_t *data, size_t size, size_t piece)
@@ -38,7 +51,9 @@ static unsigned run(const uint8_t *data, size_t size, size_t piece)
 			abort();
 		if (r < 0)
 			return sum + (unsigned)-r;
-		if (r > 0 && message.type != FILTER_NONE)
+		if (r > 0 && message.type == FILTER_CUT_TEXT)
+			sum = digest_text(&message, sum);
+		else if (r > 0 && message.type != FILTER_NONE)
 			sum = sum * 17 + digest(&message);
 		at += used;
 	}

@@ -27,6 +27,10 @@ EXTENDED_DESKTOP_SIZE, DESKTOP_NAME, CURSOR_ALPHA = -308, -307, -314
 FENCE, CONTINUOUS_UPDATES, QEMU_KEYS, QEMU_AUDIO, LED_STATE = -312, -313, -258, -259, -261
 DEFAULT_ENCODINGS = (RAW, COPY_RECT, CURSOR, DESKTOP_SIZE, LAST_RECT, EXTENDED_DESKTOP_SIZE, DESKTOP_NAME, QEMU_KEYS)
 
+EXTENDED_CLIPBOARD = -1063131698
+CLIPBOARD_TEXT, CLIPBOARD_CAPS, CLIPBOARD_REQUEST, CLIPBOARD_PEEK, CLIPBOARD_NOTIFY, CLIPBOARD_PROVIDE = (
+    1 << bit for bit in (0, 24, 25, 26, 27, 28))
+
 FENCE_REQUEST = 1 << 31
 
 
@@ -199,7 +203,8 @@ class Viewer(Stream):
         self.cursor = None             # (width, height, hot x, hot y, pixels BGRA)
         self.screens = []              # of the last ExtendedDesktopSize: (id, x, y, width, height, flags)
         self.size_results = []         # (reason, status) of each ExtendedDesktopSize
-        self.cut_texts = []
+        self.cut_texts = []            # Latin-1
+        self.clipboard = []            # messages of the Extended Clipboard: (flags, payload)
         self.fences = []               # (flags, payload) of the answers to our own fences
         self.updates = 0               # FramebufferUpdates read
         self.painted = 0               # rectangles of pixels among them
@@ -267,6 +272,10 @@ class Viewer(Stream):
         data = text.encode("latin-1", "replace") if isinstance(text, str) else text
         self.write(struct.pack(">B3xI", 6, len(data) if size is None else size) + data)
 
+    def clipboard_message(self, flags, payload=b"", size=None):
+        """Of the Extended Clipboard; size: a length that lies."""
+        self.write(struct.pack(">B3xiI", 6, -(4 + len(payload)) if size is None else -size, flags) + payload)
+
     def set_desktop_size(self, width, height, screens=None):
         screens = [(0, 0, 0, width, height, 0)] if screens is None else screens
         self.write(struct.pack(">BxHHBx", 251, width, height, len(screens))
@@ -318,7 +327,10 @@ class Viewer(Stream):
 
     def _cut_text(self):
         size = self.unpack("3xi")
-        self.cut_texts.append(self.read(abs(size)))
+        if size >= 0:
+            self.cut_texts.append(self.read(size))
+        else:
+            self.clipboard.append((self.unpack("I"), self.read(-size - 4)))
 
     def _end_of_continuous(self):
         self.extensions.add(CONTINUOUS_UPDATES)

@@ -98,8 +98,8 @@ static void test_encodings_for_libvncserver(void **state)
 	start(&filter);
 	assert_int_equal(feed(&filter, bytes, sizeof(bytes), &message), 1);
 	assert_int_equal(message.type, FILTER_ENCODINGS);
-	assert_int_equal(message.features,
-			 FEATURE_DESKTOP_SIZE | FEATURE_CURSOR_RICH | FEATURE_CURSOR_ALPHA | FEATURE_EXT_DESKTOP_SIZE);
+	assert_int_equal(message.features, FEATURE_DESKTOP_SIZE | FEATURE_CURSOR_RICH | FEATURE_CURSOR_ALPHA |
+					       FEATURE_EXT_DESKTOP_SIZE | FEATURE_CLIPBOARD);
 	assert_int_equal(message.size, 4 + sizeof(kept));
 	assert_int_equal(get_u16(message.bytes + 2), sizeof(kept) / 4);
 	for (size_t i = 0; i < sizeof(kept) / 4; i++)
@@ -112,8 +112,6 @@ static void test_dropped_messages(void **state)
 		const char *bytes;
 		size_t size;
 	} dropped[] = {
-	    {"\6\0\0\0\0\0\0\3abc", 11},
-	    {"\6\0\0\0\xff\xff\xff\xfc\1\2\3\4", 12},
 	    {"\7\1\0\0\0\0\0\0\0\0\0\2ab", 14},
 	    {"\10\2\0\0", 4},
 	    {"\11\1\0\0", 4},
@@ -147,6 +145,47 @@ static void test_dropped_messages(void **state)
 	}
 }
 
+static void test_clipboard_in_parts(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t size, total;
+		uint32_t flags;
+	} messages[] = {
+	    {"\6\0\0\0\0\0\0\3abc", 11, 3, 0},
+	    {"\6\0\0\0\xff\xff\xff\xfc\1\2\3\4", 12, 4, FILTER_CUT_EXTENDED},
+	    {"\6\0\0\0\0\0\0\0", 8, 0, 0},
+	};
+	struct filter filter;
+	struct filter_message message;
+
+	(void)state;
+	start(&filter);
+	for (size_t i = 0; i < 9; i++) {
+		const uint8_t *bytes = (const uint8_t *)messages[i / 3].bytes;
+		size_t size = messages[i / 3].size, step = i % 3 == 2 ? size : i % 3 + 1, got = 0, used;
+		uint32_t flags = 0;
+
+		for (size_t at = 0; at < size; at += used) {
+			assert_true(filter_feed(&filter, bytes + at, size - at < step ? size - at : step, &used,
+						&message, NULL) >= 0);
+			if (message.type != FILTER_CUT_TEXT)
+				continue;
+			assert_int_equal(message.total, messages[i / 3].total);
+			assert_int_equal((message.flags & FILTER_CUT_FIRST) != 0, got == 0);
+			if (message.payload_size)
+				assert_memory_equal(message.payload, bytes + 8 + got, message.payload_size);
+			got += message.payload_size;
+			flags = message.flags;
+		}
+		assert_int_equal(got, messages[i / 3].total);
+		assert_true(flags & FILTER_CUT_LAST);
+		assert_int_equal(flags & FILTER_CUT_EXTENDED, messages[i / 3].flags);
+		assert_int_equal(feed(&filter, "\4\1\0\0\0\0\0\x61", 8, &message), 1);
+		assert_int_equal(message.type, FILTER_KEY);
+	}
+}
+
 static void test_refused_messages(void **state)
 {
 	static const struct {
@@ -156,7 +195,7 @@ static void test_refused_messages(void **state)
 	} refused[] = {
 	    {"\6\0\0\0\x7f\xff\xff\xff", 8, -EMSGSIZE},
 	    {"\6\0\0\0\x80\0\0\0", 8, -EMSGSIZE},
-	    {"\6\0\0\0\1\0\0\1", 8, -EMSGSIZE},
+	    {"\6\0\0\0\x8\0\0\1", 8, -EMSGSIZE},
 	    {"\7\1\0\0\0\0\0\0\xff\xff\xff\xff", 12, -EMSGSIZE},
 	    {"\13\0\0\0\0\1\0\0", 8, -EMSGSIZE},
 	    {"\2\0\xff\xff", 4, -EMSGSIZE},
@@ -213,9 +252,13 @@ static void test_extensions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_key_and_pointer),  cmocka_unit_test(test_pointer_with_more_buttons),
-	    cmocka_unit_test(test_dropped_messages), cmocka_unit_test(test_encodings_for_libvncserver),
-	    cmocka_unit_test(test_refused_messages), cmocka_unit_test(test_extensions),
+	    cmocka_unit_test(test_key_and_pointer),
+	    cmocka_unit_test(test_pointer_with_more_buttons),
+	    cmocka_unit_test(test_dropped_messages),
+	    cmocka_unit_test(test_clipboard_in_parts),
+	    cmocka_unit_test(test_encodings_for_libvncserver),
+	    cmocka_unit_test(test_refused_messages),
+	    cmocka_unit_test(test_extensions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

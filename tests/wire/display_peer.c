@@ -4,6 +4,7 @@
  *   hello | clear | status TITLE|DETAIL|PERCENT FAILED | finish TITLE|DETAIL|MS | state (prints `state SOURCE W H`)
  *   source      gives the display a new connection to the desktop
  *   churn 0|1   rewrites the desktop's picture all the time, also without telling
+ * what display_peer_clipboard.h lists,
  * and what tests/fakes/README.md lists for the desktop. Prints `lost` and `wanted W H`, and what the desktop is told.
  */
 #include "common/bus.h"
@@ -11,6 +12,7 @@
 #include "display/viewer/viewer_api.h"
 #include "tests/fakes/lines.h"
 #include "tests/fakes/qemu_display.h"
+#include "tests/wire/display_peer_clipboard.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@
 
 struct peer {
 	struct qemu_display desktop;
+	struct peer_clipboard clipboard;
 	sd_bus *control;
 	sd_event_source *churn;
 	uint64_t random;
@@ -135,7 +138,11 @@ static int do_source(void *userdata, const char *args)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
 	theirs = pair[1];
+	display1_clipboard_free(peer->clipboard.display);
+	peer->clipboard.display = NULL;
 	r = qemu_display_serve(&peer->desktop, pair[0]);
+	if (r >= 0)
+		r = peer_clipboard_serve(&peer->clipboard, peer->desktop.main);
 	if (r < 0)
 		return r;
 	return sd_bus_call_method(peer->control, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, "SetSource", NULL, NULL,
@@ -210,6 +217,8 @@ static int serve(struct peer *peer, const char *control)
 		r = lines_serve(event, commands, peer);
 	if (r >= 0)
 		r = lines_serve(event, qemu_display_commands, &peer->desktop);
+	if (r >= 0)
+		r = lines_serve(event, peer_clipboard_commands, &peer->clipboard);
 	return r < 0 ? r : sd_event_loop(event);
 }
 
@@ -223,6 +232,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		fprintf(stderr, "display-peer: %s\n", strerror(-r));
 	sd_event_source_unref(peer.churn);
+	display1_clipboard_free(peer.clipboard.display);
 	qemu_display_free(&peer.desktop);
 	sd_bus_close_unref(peer.control);
 	sd_event_unref(peer.desktop.event);

@@ -3,9 +3,11 @@
  * The broker and the displays of one hotdesk-screen, driven by lines on stdin: screen-tool CONTROL_SOCKET
  *   hello | status | source PATH (connects there and gives the connection to screen)
  *   add N | listen N | mute N | hold N 0|1 | dump N FILE | attack N | flood N COUNT | drop N     (display N)
+ *   vdagent PATH (the same for the guest's port) | clipboard ALLOWED BYTES
+ *   register N | copy N [FILE] | uncopy N | paste N FILE     (the clipboard of display N, screen_tool_clipboard.h)
  *   key N QNUM 0|1 | button N BUTTON 0|1 | move N X Y | motion N DX DY | uiinfo N W H
- * Prints `NAME ok` or `NAME error TEXT` for each line, `status SOURCE W H DISPLAYS`, `lost`, `picture W H`, and what
- * the displays are sent (screen_tool_display.h).
+ * Prints `NAME ok` or `NAME error TEXT` for each line, `status SOURCE W H DISPLAYS`, `lost`, `picture W H`, `agent
+ * lost`, `moved DIRECTION BYTES`, and what the displays are sent (screen_tool_display.h).
  */
 #include "common/bus.h"
 #include "common/cleanup.h"
@@ -13,6 +15,7 @@
 #include "display/display1.h"
 #include "display/screen/screen_api.h"
 #include "tests/fakes/lines.h"
+#include "tests/wire/screen_tool_clipboard.h"
 #include "tests/wire/screen_tool_display.h"
 
 #include <errno.h>
@@ -26,6 +29,7 @@ struct tool {
 	sd_event *event;
 	sd_bus *control;
 	struct tool_display displays[DISPLAYS];
+	struct tool_clipboard clipboards[DISPLAYS];
 };
 
 /* The display a line names first; the rest of the line, and NULL when there is none. */
@@ -72,15 +76,72 @@ static int give(struct tool *tool, const char *method, int fd)
 				  fd);
 }
 
-static int do_source(void *userdata, const char *args)
+static int give_connection(struct tool *tool, const char *method, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fs_path(address.sun_path, sizeof(address.sun_path), "%s", args) < 0 || fd < 0 ||
+	if (fs_path(address.sun_path, sizeof(address.sun_path), "%s", path) < 0 || fd < 0 ||
 	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	return give(userdata, "SetSource", fd);
+	return give(tool, method, fd);
+}
+
+static int do_source(void *userdata, const char *args)
+{
+	return give_connection(userdata, "SetSource", args);
+}
+
+static int do_vdagent(void *userdata, const char *args)
+{
+	return give_connection(userdata, "SetVdagent", args);
+}
+
+static int do_clipboard(void *userdata, const char *args)
+{
+	struct tool *tool = userdata;
+	unsigned allowed, bytes;
+
+	if (!line_scan(args, "uu", &allowed, &bytes))
+		return -EINVAL;
+	return sd_bus_call_method(tool->control, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, "SetClipboard", NULL,
+				  NULL, "uu", allowed, bytes);
+}
+
+static struct tool_clipboard *clipboard_of(struct tool *tool, const char *args, const char **rest)
+{
+	const struct tool_display *display = named(tool, args, rest);
+
+	return display ? &tool->clipboards[display - tool->displays] : NULL;
+}
+
+static int do_register(void *userdata, const char *args)
+{
+	struct tool *tool = userdata;
+	struct tool_clipboard *clipboard = clipboard_of(tool, args, &args);
+
+	return clipboard ? tool_clipboard_register(clipboard, &tool->displays[clipboard - tool->clipboards]) : -EINVAL;
+}
+
+static int do_copy(void *userdata, const char *args)
+{
+	struct tool_clipboard *clipboard = clipboard_of(userdata, args, &args);
+
+	return clipboard ? tool_clipboard_copy(clipboard, args) : -EINVAL;
+}
+
+static int do_uncopy(void *userdata, const char *args)
+{
+	struct tool_clipboard *clipboard = clipboard_of(userdata, args, &args);
+
+	return clipboard ? tool_clipboard_uncopy(clipboard) : -EINVAL;
+}
+
+static int do_paste(void *userdata, const char *args)
+{
+	struct tool_clipboard *clipboard = clipboard_of(userdata, args, &args);
+
+	return clipboard ? tool_clipboard_paste(clipboard, args) : -EINVAL;
 }
 
 static int do_add(void *userdata, const char *args)
@@ -215,10 +276,29 @@ static int do_uiinfo(void *userdata, const char *args)
 }
 
 static const struct line_command commands[] = {
-    {"hello", do_hello},   {"status", do_status}, {"source", do_source}, {"add", do_add},       {"listen", do_listen},
-    {"mute", do_mute},     {"hold", do_hold},     {"dump", do_dump},     {"attack", do_attack}, {"flood", do_flood},
-    {"drop", do_drop},     {"key", do_key},       {"button", do_button}, {"move", do_move},     {"motion", do_motion},
-    {"uiinfo", do_uiinfo}, {NULL, NULL},
+    {"hello", do_hello},
+    {"status", do_status},
+    {"source", do_source},
+    {"add", do_add},
+    {"listen", do_listen},
+    {"mute", do_mute},
+    {"hold", do_hold},
+    {"dump", do_dump},
+    {"attack", do_attack},
+    {"flood", do_flood},
+    {"drop", do_drop},
+    {"key", do_key},
+    {"button", do_button},
+    {"move", do_move},
+    {"motion", do_motion},
+    {"uiinfo", do_uiinfo},
+    {"vdagent", do_vdagent},
+    {"clipboard", do_clipboard},
+    {"register", do_register},
+    {"copy", do_copy},
+    {"uncopy", do_uncopy},
+    {"paste", do_paste},
+    {NULL, NULL},
 };
 
 static int on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error)
@@ -229,6 +309,11 @@ static int on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *ret_e
 	(void)ret_error;
 	if (sd_bus_message_is_signal(signal, SCREEN_API_INTERFACE, "SourceLost"))
 		say("lost");
+	else if (sd_bus_message_is_signal(signal, SCREEN_API_INTERFACE, "VdagentLost"))
+		say("agent lost");
+	else if (sd_bus_message_is_signal(signal, SCREEN_API_INTERFACE, "Clipboard") &&
+		 sd_bus_message_read(signal, "uu", &width, &height) >= 0)
+		say("moved %u %u", width, height);
 	else if (sd_bus_message_read(signal, "uu", &width, &height) >= 0)
 		say("picture %u %u", width, height);
 	return 0;
