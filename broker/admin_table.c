@@ -201,7 +201,7 @@ const struct admin_command admin_commands[] = {
 	    },
 	.flags = ADMIN_POOL_KEYS,
 	.summary = "Change a pool's settings",
-	.help = "New desktops get them; those that are there keep what they were made with.",
+	.help = "New desktops get them; those that are there keep what they were made with, but for the clipboard's.",
     },
     {
 	.noun = "pool",

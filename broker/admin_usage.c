@@ -98,6 +98,12 @@ static void key_takes(const struct pool_key *key, char *buffer, size_t size)
 	case POOL_KEY_GROUPS:
 		snprintf(buffer, size, "%s=NAME,...", key->name);
 		break;
+	case POOL_KEY_CLIPBOARD:
+		snprintf(buffer, size, "%s=none|in|out|both", key->name);
+		break;
+	case POOL_KEY_FLAG:
+		snprintf(buffer, size, "%s=on|off", key->name);
+		break;
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "broker/broker.h"
 
+#include "broker/copies.h"
 #include "broker/desktop.h"
 #include "broker/login.h"
 #include "broker/refusals.h"
@@ -74,6 +75,8 @@ static int make_modules(struct broker *broker)
 	if (r >= 0)
 		r = refusals_new(broker, &broker->refusals);
 	if (r >= 0)
+		r = copies_new(broker, &broker->copies);
+	if (r >= 0)
 		r = spares_new(broker, &broker->spares);
 	if (r >= 0)
 		r = desktops_new(broker, &broker->desktops);
@@ -119,9 +122,10 @@ void broker_free(struct broker *broker)
 	if (!broker)
 		return;
 	logins_free(broker->logins);
-	refusals_free(broker->refusals);
+	collector_free(broker->refusals);
 	if (broker->desktops)
 		watches_free(broker->desktops);
+	collector_free(broker->copies);
 	viewers_free(broker->viewers);
 	sync_free(broker->sync);
 	spares_free(broker->spares);

@@ -11,7 +11,7 @@ struct desktops;
 struct host_sync;
 struct spares;
 struct viewers;
-struct refusals;
+struct collector;
 struct logins;
 struct waiters;
 
@@ -28,7 +28,7 @@ struct broker {
 	struct host_sync *sync;
 	struct spares *spares;
 	struct viewers *viewers;
-	struct refusals *refusals;
+	struct collector *refusals, *copies;
 	struct logins *logins;
 	struct waiters *waiters;
 	/* The admin server's; may be NULL. */

@@ -348,6 +348,29 @@ sd_bus *child_bus(struct child *child)
 	return child && child->greeted ? child->bus : NULL;
 }
 
+int child_callv(struct child *child, sd_bus_message_handler_t done, void *userdata, const char *method,
+		const char *types, va_list args)
+{
+	sd_bus *bus = child_bus(child);
+
+	if (!bus)
+		return -ENOTCONN;
+	return sd_bus_call_method_asyncv(bus, NULL, NULL, child->kind->path, child->kind->interface, method, done,
+					 userdata, types, args);
+}
+
+int child_call(struct child *child, sd_bus_message_handler_t done, void *userdata, const char *method,
+	       const char *types, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, types);
+	r = child_callv(child, done, userdata, method, types, args);
+	va_end(args);
+	return r;
+}
+
 int child_new(struct broker *broker, const struct child_kind *kind, uint32_t slot, const char *tag, const char *name,
 	      void *userdata, struct child **ret)
 {

@@ -46,7 +46,13 @@ int child_adopt(struct child *child);
 /* SIGTERM, or SIGKILL where it must go now; also what is still being started. `ended` follows. */
 void child_end(struct child *child, bool now);
 
-/* NULL unless it is up. */
+/* NULL unless it is up; child may be NULL. */
 sd_bus *child_bus(struct child *child);
+
+/* Calls a method of its object (sd_bus_call_method_async); -ENOTCONN unless it is up. */
+int child_call(struct child *child, sd_bus_message_handler_t done, void *userdata, const char *method,
+	       const char *types, ...);
+int child_callv(struct child *child, sd_bus_message_handler_t done, void *userdata, const char *method,
+		const char *types, va_list args);
 
 #endif

@@ -7,6 +7,7 @@
 #include "broker/sync.h"
 #include "broker/viewer.h"
 #include "broker/waiters.h"
+#include "broker/watch.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 
@@ -122,6 +123,7 @@ void broker_forget(struct broker *broker, void *userdata)
 void broker_pools_changed(struct broker *broker)
 {
 	spares_renew(broker);
+	watches_policy(broker->desktops);
 	sync_push(broker);
 }
 

@@ -50,7 +50,8 @@ int broker_session_kill(struct broker *broker, int64_t id, const char *message, 
 /* Drops what waits with this userdata: its done is not called; the work goes on. */
 void broker_forget(struct broker *broker, void *userdata);
 
-/* After pools or entitlements were changed in the store: spares are made or removed, limits apply from now on. */
+/* After pools or entitlements were changed in the store: spares are made or removed, limits and what may be copied
+ * apply from now on. */
 void broker_pools_changed(struct broker *broker);
 
 /* What runs, beside the desktop's row. */

@@ -26,6 +26,11 @@ const struct pool_key pool_keys[] = {
      "XKB layout for viewers that send no key codes: LAYOUT or LAYOUT(VARIANT), such as de(nodeadkeys)."},
     {"guest-groups", POOL_KEY_GROUPS, offsetof(struct pool, guest_groups), 0, 0, "",
      "Groups of the guest, with commas, that whoever signs in is a member of, such as audio,sudo."},
+    {"clipboard", POOL_KEY_CLIPBOARD, offsetof(struct pool, clipboard), 0, 0, "both",
+     "Which way texts may be copied: in (into desktops), out (of them), both or none. At once, also where somebody "
+     "is."},
+    {"clipboard-primary", POOL_KEY_FLAG, offsetof(struct pool, clipboard_primary), 0, 0, "off",
+     "Selecting by mouse counts as copying, and the middle button as pasting, between viewers and desktops too."},
     {NULL, POOL_KEY_NUMBER, 0, 0, 0, NULL, NULL},
 };
 
@@ -162,6 +167,23 @@ static int set_groups(struct pool *pool, const char *value, struct error *err)
 	return 0;
 }
 
+static int set_clipboard(struct pool *pool, const char *value, struct error *err)
+{
+	if (pool_clipboard_from_text(value, &pool->clipboard) < 0)
+		return error_set(err, -EINVAL, "clipboard=%.40s: give none, in, out or both", value);
+	return 0;
+}
+
+static int set_flag(struct pool *pool, const struct pool_key *key, const char *value, struct error *err)
+{
+	bool on = strcmp(value, "on") == 0;
+
+	if (!on && strcmp(value, "off") != 0)
+		return error_set(err, -EINVAL, "%s=%.40s: give on or off", key->name, value);
+	*(bool *)((char *)pool + key->offset) = on;
+	return 0;
+}
+
 int pool_keys_set(struct pool *pool, const char *name, const char *value, struct error *err)
 {
 	const struct pool_key *key = key_find(name);
@@ -179,6 +201,10 @@ int pool_keys_set(struct pool *pool, const char *name, const char *value, struct
 		return set_keyboard(pool, value, err);
 	case POOL_KEY_GROUPS:
 		return set_groups(pool, value, err);
+	case POOL_KEY_CLIPBOARD:
+		return set_clipboard(pool, value, err);
+	case POOL_KEY_FLAG:
+		return set_flag(pool, key, value, err);
 	case POOL_KEY_MEMORY:
 		r = parse_memory(key, value, &number, err);
 		break;
@@ -232,6 +258,12 @@ void pool_keys_text(const struct pool *pool, const struct pool_key *key, char *b
 		break;
 	case POOL_KEY_KIND:
 		snprintf(buffer, size, "%s", pool_kind_text(pool->kind));
+		break;
+	case POOL_KEY_CLIPBOARD:
+		snprintf(buffer, size, "%s", pool_clipboard_text(pool->clipboard));
+		break;
+	case POOL_KEY_FLAG:
+		snprintf(buffer, size, "%s", *(const bool *)field ? "on" : "off");
 		break;
 	case POOL_KEY_MEMORY:
 		memory_text(*(const uint32_t *)field, buffer, size);

@@ -64,10 +64,11 @@ int store_viewer_insert(struct store *store, struct viewer_row *row, uint32_t sl
 int store_viewer_delete(struct store *store, uint32_t slot);
 
 /* Events, newest first, at most `limit`. add gives the id and drops the oldest above STORE_EVENTS_MAX. Refused logins
- * are events with ids and a quota (STORE_REFUSALS_MAX) of their own; those of one minute that are alike are one. */
+ * and copied texts are events with ids and a quota of their own; those of one minute that are alike are one. */
 int store_events(struct store *store, size_t limit, struct event_row **ret, size_t *ret_n);
 int store_event_add(struct store *store, const struct event_row *event);
 int store_refusal_add(struct store *store, const struct refusal_row *refusal);
+int store_copy_add(struct store *store, const struct copy_row *copy);
 
 /* The uid of a user unknown to NSS: kept for ever, else the lowest free one of first .. first + count - 1. */
 int store_user_uid(struct store *store, const char *name, uint32_t first, uint32_t count, uint32_t *ret);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const char *const pool_kinds[] = {"floating", "dedicated"};
+static const char *const pool_clipboards[] = {"none", "in", "out", "both"};
 static const char *const entitlement_kinds[] = {"user", "group"};
 static const char *const wanted_states[] = {"running", "stopped", "absent"};
 static const char *const session_states[] = {"active", "disconnected", "ended"};
@@ -16,14 +17,37 @@ const char *pool_kind_text(enum pool_kind kind)
 	return pool_kinds[kind];
 }
 
+static int find_word(const char *text, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(text, words[i]) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
 int pool_kind_from_text(const char *text, enum pool_kind *ret)
 {
-	for (size_t i = 0; i < sizeof(pool_kinds) / sizeof(pool_kinds[0]); i++)
-		if (strcmp(text, pool_kinds[i]) == 0) {
-			*ret = (enum pool_kind)i;
-			return 0;
-		}
-	return -EINVAL;
+	int r = find_word(text, pool_kinds, sizeof(pool_kinds) / sizeof(pool_kinds[0]));
+
+	if (r < 0)
+		return r;
+	*ret = (enum pool_kind)r;
+	return 0;
+}
+
+const char *pool_clipboard_text(enum pool_clipboard clipboard)
+{
+	return pool_clipboards[clipboard];
+}
+
+int pool_clipboard_from_text(const char *text, enum pool_clipboard *ret)
+{
+	int r = find_word(text, pool_clipboards, sizeof(pool_clipboards) / sizeof(pool_clipboards[0]));
+
+	if (r < 0)
+		return r;
+	*ret = (enum pool_clipboard)r;
+	return 0;
 }
 
 const char *entitlement_kind_text(enum entitlement_kind kind)

@@ -18,8 +18,17 @@
 #define STORE_PEER_SIZE 80      /* "ADDRESS PORT" with the NUL */
 #define STORE_EVENTS_MAX 10000  /* older ones are dropped */
 #define STORE_REFUSALS_MAX 2000 /* of refused logins, which push out no other event */
+#define STORE_COPIES_MAX 10000  /* of copied texts, likewise */
 
 enum pool_kind { POOL_FLOATING, POOL_DEDICATED };
+
+/* Which way texts may be copied: from viewers into desktops, out of them. IN and OUT are bits. */
+enum pool_clipboard {
+	POOL_CLIPBOARD_NONE,
+	POOL_CLIPBOARD_IN,
+	POOL_CLIPBOARD_OUT,
+	POOL_CLIPBOARD_BOTH = POOL_CLIPBOARD_IN | POOL_CLIPBOARD_OUT,
+};
 
 struct pool {
 	char name[STORE_NAME_SIZE];
@@ -31,6 +40,8 @@ struct pool {
 	char keyboard[STORE_KEYBOARD_SIZE];
 	char guest_groups[STORE_GROUPS_SIZE]; /* of whoever signs in to a desktop, with commas */
 	int64_t created;
+	enum pool_clipboard clipboard;
+	bool clipboard_primary; /* what is selected by mouse counts too */
 };
 
 enum entitlement_kind { ENTITLED_USER, ENTITLED_GROUP };
@@ -95,10 +106,21 @@ struct refusal_row {
 	char reason[STORE_TEXT_SIZE];
 };
 
+/* Texts that were copied between one desktop and its viewers. */
+struct copy_row {
+	int64_t time;
+	uint32_t count;
+	int64_t bytes; /* in all */
+	bool out;      /* of the desktop */
+	char user[STORE_USER_SIZE], desktop[HOST_DESKTOP_ID_MAX], pool[STORE_NAME_SIZE];
+};
+
 /* The words of the enums in the database, JSON and on the command line; from_text returns -EINVAL for any other word.
  */
 const char *pool_kind_text(enum pool_kind kind);
 int pool_kind_from_text(const char *text, enum pool_kind *ret);
+const char *pool_clipboard_text(enum pool_clipboard clipboard);
+int pool_clipboard_from_text(const char *text, enum pool_clipboard *ret);
 const char *entitlement_kind_text(enum entitlement_kind kind);
 const char *desktop_wanted_text(enum desktop_wanted wanted);
 const char *session_state_text(enum session_state state);

@@ -48,4 +48,11 @@ const char *const store_migrations[STORE_VERSION] = {
     "ALTER TABLE desktop ADD COLUMN vcpus INTEGER NOT NULL DEFAULT 0;"
     "UPDATE desktop SET (memory_mib, vcpus) ="
     " (SELECT memory_mib, vcpus FROM pool WHERE pool.name = desktop.pool);",
+    /* 5 -> 6: the clipboard */
+    "ALTER TABLE pool ADD COLUMN clipboard TEXT NOT NULL DEFAULT 'both';"
+    "ALTER TABLE pool ADD COLUMN clipboard_primary INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE copied ("
+    "  id INTEGER PRIMARY KEY, minute INTEGER NOT NULL, user TEXT NOT NULL, desktop TEXT NOT NULL, pool TEXT NOT NULL,"
+    "  direction TEXT NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL, time INTEGER NOT NULL,"
+    "  UNIQUE (minute, user, desktop, pool, direction)) STRICT;",
 };

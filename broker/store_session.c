@@ -103,6 +103,8 @@ int store_events(struct store *store, size_t limit, struct event_row **ret, size
 	    "SELECT id, time, kind, user, desktop, pool, text FROM event UNION ALL"
 	    " SELECT id, time, 'login-refused', user, '', pool, 'login from ' || address || ' refused' ||"
 	    " iif(count > 1, ' ' || count || ' times', '') || ': ' || reason FROM refusal"
+	    " UNION ALL SELECT id, time, 'clipboard', user, desktop, pool, direction ||"
+	    " iif(count > 1, ' ' || count || ' times', '') || ' ' || bytes || ' bytes' FROM copied"
 	    " ORDER BY time DESC, id DESC LIMIT ?1",
 	    VALUES(NUMBER((int64_t)limit)), sizeof(**ret), read_event, (void **)ret, ret_n);
 }
@@ -136,6 +138,24 @@ int store_refusal_add(struct store *store, const struct refusal_row *refusal)
 		return r;
 	return store_run(store, "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?1",
 			 VALUES(NUMBER(STORE_REFUSALS_MAX)), NULL);
+}
+
+int store_copy_add(struct store *store, const struct copy_row *copy)
+{
+	int r = store_run(
+	    store,
+	    "INSERT INTO copied (minute, user, desktop, pool, direction, count, bytes, time)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (minute, user, desktop, pool, direction)"
+	    " DO UPDATE SET count = count + excluded.count, bytes = bytes + excluded.bytes,"
+	    " time = excluded.time",
+	    VALUES(NUMBER(copy->time / 60), TEXT(copy->user), TEXT(copy->desktop), TEXT(copy->pool),
+		   TEXT(copy->out ? "out" : "in"), NUMBER(copy->count), NUMBER(copy->bytes), NUMBER(copy->time)),
+	    NULL);
+
+	if (r < 0)
+		return r;
+	return store_run(store, "DELETE FROM copied WHERE id <= (SELECT max(id) FROM copied) - ?1",
+			 VALUES(NUMBER(STORE_COPIES_MAX)), NULL);
 }
 
 int store_event_add(struct store *store, const struct event_row *event)

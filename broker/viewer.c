@@ -11,6 +11,7 @@
 #include "display/viewer/viewer_api.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,17 +110,13 @@ static void display_ended(const struct error *err, void *userdata)
 static void call_viewer(struct viewer *viewer, sd_bus_message_handler_t done, const char *method, const char *types,
 			...)
 {
-	sd_bus *bus = child_bus(viewer->child);
 	va_list args;
 	int r;
 
-	if (!bus)
-		return;
 	va_start(args, types);
-	r = sd_bus_call_method_asyncv(bus, NULL, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, method, done, viewer,
-				      types, args);
+	r = child_callv(viewer->child, done, viewer, method, types, args);
 	va_end(args);
-	if (r < 0)
+	if (r < 0 && r != -ENOTCONN)
 		log_error("hotdesk-display of slot %u cannot be told %s: %s", viewer->row.slot, method, strerror(-r));
 }
 
@@ -322,6 +319,7 @@ static int start_display(struct viewer *viewer, const char *keyboard, int stream
 {
 	const struct desktop_row *row = &viewer->desktop->row;
 	char name[STORE_USER_SIZE + STORE_NAME_SIZE + 8], layout[STORE_KEYBOARD_SIZE + 2], size[32];
+	char clipboard_max[24];
 	struct status status;
 
 	lifecycle_status(viewer->desktop, &status);
@@ -329,11 +327,14 @@ static int start_display(struct viewer *viewer, const char *keyboard, int stream
 	snprintf(name, sizeof(name), "%s \u2014 %s", row->owner, row->pool);
 	snprintf(size, sizeof(size), "%ux%u", row->width ? row->width : VIEWER_DEFAULT_WIDTH,
 		 row->height ? row->height : VIEWER_DEFAULT_HEIGHT);
+	snprintf(clipboard_max, sizeof(clipboard_max), "%" PRId64,
+		 conf_number(viewer->broker->conf, CONF_CLIPBOARD_MAX));
 
 	const char *const argv[] = {
-	    "--stream-fd", "3",          "--control-fd", "4",           "--name", name,
-	    "--keyboard",  layout,       "--size",       size,          "--max",  VIEWER_MAX_SIZE,
-	    "--title",     status.title, "--detail",     status.detail, NULL};
+	    "--stream-fd", "3",          "--control-fd", "4",           "--name",          name,
+	    "--keyboard",  layout,       "--size",       size,          "--max",           VIEWER_MAX_SIZE,
+	    "--title",     status.title, "--detail",     status.detail, "--clipboard-max", clipboard_max,
+	    NULL};
 
 	return child_start(viewer->child, argv, &stream_fd, 1);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "broker/watch.h"
 
+#include "broker/backoff.h"
 #include "broker/child.h"
+#include "broker/clipboard.h"
 #include "broker/viewer.h"
 #include "common/bus.h"
 #include "common/cleanup.h"
@@ -13,28 +15,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BACKOFF_FIRST_USEC UINT64_C(50000)
-#define BACKOFF_MAX_USEC UINT64_C(3200000)
-#define STEADY_USEC UINT64_C(10000000)
-
 struct watch {
 	struct broker *broker;
 	struct desktop *desktop;
 	struct child *child; /* NULL: no screen */
-	sd_event_source *timer;
-	uint64_t backoff, paused; /* CLOCK_MONOTONIC, us: the last pause's start */
+	struct clipboard *clipboard;
+	struct backoff backoff; /* of the screen's start and its source */
 	bool source, opening;
 	bool had_source; /* since the desktop was last not ready */
 	bool adopted;    /* what ran before this broker was looked for */
-	bool pausing;    /* the timer runs: nothing is tried before */
 };
 
-static void pause_watch(struct watch *watch);
 static int set_source_done(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error);
 
 static bool is_ready(const struct watch *watch)
 {
 	return watch->desktop->state == DESKTOP_READY && !desktop_is_leaving(watch->desktop);
+}
+
+struct child *watch_child(const struct watch *watch)
+{
+	return watch ? watch->child : NULL;
 }
 
 bool watch_has_source(const struct watch *watch)
@@ -58,35 +59,28 @@ static int screen_failed(sd_bus_message *reply, const struct watch *watch)
 	return err.code;
 }
 
-static int call_screen(struct watch *watch, sd_bus_message_handler_t done, const char *method, const char *types, ...)
-{
-	sd_bus *bus = child_bus(watch->child);
-	va_list args;
-	int r;
-
-	if (!bus)
-		return -ENOTCONN;
-	va_start(args, types);
-	r = sd_bus_call_method_asyncv(bus, NULL, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, method, done, watch,
-				      types, args);
-	va_end(args);
-	return r;
-}
-
 static void display_opened(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
 {
 	struct watch *watch = userdata;
 
 	(void)json;
 	if (r >= 0)
-		r = call_screen(watch, set_source_done, "SetSource", "h", fd);
+		r = child_call(watch->child, set_source_done, watch, "SetSource", "h", fd);
 	else
 		log_warning("the display of %s cannot be opened: %s", watch->desktop->row.id, err->text);
 	closep(&fd);
 	if (r < 0) {
 		watch->opening = false;
-		pause_watch(watch);
+		backoff_pause(&watch->backoff);
 	}
+}
+
+static void source_is_there(struct watch *watch)
+{
+	watch->source = true;
+	watch->had_source = true;
+	viewers_attach(watch->desktop);
+	clipboard_open(watch->clipboard);
 }
 
 static int set_source_done(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -96,14 +90,12 @@ static int set_source_done(sd_bus_message *reply, void *userdata, sd_bus_error *
 	(void)ret_error;
 	watch->opening = false;
 	if (screen_failed(reply, watch) < 0) {
-		pause_watch(watch);
+		backoff_pause(&watch->backoff);
 		return 0;
 	}
 	if (!is_ready(watch))
 		return 0;
-	watch->source = true;
-	watch->had_source = true;
-	viewers_attach(watch->desktop);
+	source_is_there(watch);
 	return 0;
 }
 
@@ -115,7 +107,7 @@ static void open_display(struct watch *watch)
 		return;
 	r = host_client_open_display(watch->broker->host, watch->desktop->row.id, display_opened, watch);
 	if (r < 0)
-		pause_watch(watch);
+		backoff_pause(&watch->backoff);
 	else
 		watch->opening = true;
 }
@@ -127,7 +119,7 @@ static int on_source_lost(sd_bus_message *message, void *userdata, sd_bus_error 
 	(void)message;
 	(void)ret_error;
 	watch->source = false;
-	pause_watch(watch);
+	backoff_pause(&watch->backoff);
 	return 0;
 }
 
@@ -144,13 +136,14 @@ static int on_picture(sd_bus_message *message, void *userdata, sd_bus_error *ret
 
 static int screen_setup(sd_bus *bus, void *userdata)
 {
+	const struct watch *watch = userdata;
 	int r = sd_bus_match_signal(bus, NULL, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, "SourceLost",
 				    on_source_lost, userdata);
 
 	if (r >= 0)
 		r = sd_bus_match_signal(bus, NULL, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, "Picture", on_picture,
 					userdata);
-	return r;
+	return r < 0 ? r : clipboard_setup(watch->clipboard, bus);
 }
 
 static int size_told(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -175,11 +168,8 @@ static int adopted_told(sd_bus_message *reply, void *userdata, sd_bus_error *ret
 	(void)ret_error;
 	watch->opening = false;
 	if (screen_failed(reply, watch) >= 0 &&
-	    sd_bus_message_read(reply, "buuu", &source, &width, &height, &displays) >= 0 && source) {
-		watch->source = true;
-		watch->had_source = true;
-		viewers_attach(watch->desktop);
-	}
+	    sd_bus_message_read(reply, "buuu", &source, &width, &height, &displays) >= 0 && source)
+		source_is_there(watch);
 	watch_update(watch->desktop);
 	return 0;
 }
@@ -188,8 +178,9 @@ static void screen_up(bool again, void *userdata)
 {
 	struct watch *watch = userdata;
 
-	if (again && call_screen(watch, adopted_told, "Status", "") >= 0)
+	if (again && child_call(watch->child, adopted_told, watch, "Status", "") >= 0)
 		watch->opening = true;
+	clipboard_screen_up(watch->clipboard);
 	watch_update(watch->desktop);
 }
 
@@ -197,7 +188,8 @@ static void free_watch(struct watch *watch)
 {
 	host_client_forget(watch->broker->host, watch);
 	child_free(watch->child);
-	sd_event_source_disable_unref(watch->timer);
+	clipboard_free(watch->clipboard);
+	backoff_reset(&watch->backoff);
 	watch->desktop->watch = NULL;
 	free(watch);
 }
@@ -225,7 +217,7 @@ static void screen_ended(const struct error *err, void *userdata)
 	else if (none_to_adopt)
 		watch_update(watch->desktop);
 	else
-		pause_watch(watch);
+		backoff_pause(&watch->backoff);
 }
 
 static const struct child_kind SCREEN = {
@@ -258,8 +250,15 @@ static void start_screen(struct watch *watch)
 		log_error("hotdesk-screen of %s cannot be started: %s", watch->desktop->row.id, strerror(-r));
 		child_free(watch->child);
 		watch->child = NULL;
-		pause_watch(watch);
+		backoff_pause(&watch->backoff);
 	}
+}
+
+static void try_again(void *userdata)
+{
+	const struct watch *watch = userdata;
+
+	watch_update(watch->desktop);
 }
 
 /* A screen may be there already: of before a restart of the broker. */
@@ -273,11 +272,15 @@ static int make_watch(struct desktop *desktop)
 	watch->broker = desktop->broker;
 	watch->desktop = desktop;
 	watch->adopted = true;
-	r = new_child(watch);
+	watch->backoff = (struct backoff){.broker = desktop->broker, .over = try_again, .userdata = watch};
+	r = clipboard_new(desktop, &watch->clipboard);
+	if (r >= 0)
+		r = new_child(watch);
 	if (r >= 0)
 		r = child_adopt(watch->child);
 	if (r < 0) {
 		child_free(watch->child);
+		clipboard_free(watch->clipboard);
 		free(watch);
 		return r;
 	}
@@ -297,11 +300,10 @@ void watch_update(struct desktop *desktop)
 	if (!is_ready(watch)) {
 		watch->source = false;
 		watch->had_source = false;
-		watch->backoff = 0;
-		watch->pausing = false;
-		watch->timer = sd_event_source_disable_unref(watch->timer);
+		backoff_reset(&watch->backoff);
+		clipboard_reset(watch->clipboard);
 		viewers_detach(desktop);
-	} else if (watch->pausing) {
+	} else if (watch->backoff.pausing) {
 		return;
 	} else if (!watch->child) {
 		if (desktop->n_viewers > 0)
@@ -309,33 +311,6 @@ void watch_update(struct desktop *desktop)
 	} else {
 		open_display(watch);
 	}
-}
-
-static int pause_over(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct watch *watch = userdata;
-
-	(void)source;
-	(void)usec;
-	watch->pausing = false;
-	watch_update(watch->desktop);
-	return 0;
-}
-
-/* The first try comes at once, the next ones later and later until all was well for a while. */
-static void pause_watch(struct watch *watch)
-{
-	uint64_t now = 0;
-
-	sd_event_now(watch->broker->event, CLOCK_MONOTONIC, &now);
-	if (now - watch->paused > STEADY_USEC)
-		watch->backoff = 0;
-	watch->paused = now;
-	watch->pausing = true;
-	broker_timer(watch->broker, &watch->timer, watch->backoff, pause_over, watch);
-	watch->backoff = watch->backoff == 0                     ? BACKOFF_FIRST_USEC
-			 : watch->backoff > BACKOFF_MAX_USEC / 2 ? BACKOFF_MAX_USEC
-								 : watch->backoff * 2;
 }
 
 static int display_added(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -347,13 +322,20 @@ static int display_added(sd_bus_message *reply, void *userdata, sd_bus_error *re
 
 int watch_add_display(struct watch *watch, int fd)
 {
-	return call_screen(watch, display_added, "AddDisplay", "h", fd);
+	return child_call(watch->child, display_added, watch, "AddDisplay", "h", fd);
 }
 
 void watch_viewer_left(struct desktop *desktop)
 {
 	if (desktop->watch && watch_has_source(desktop->watch))
-		call_screen(desktop->watch, size_told, "Status", "");
+		child_call(desktop->watch->child, size_told, desktop->watch, "Status", "");
+}
+
+void watches_policy(struct desktops *desktops)
+{
+	for (struct desktop *at = desktops_first(desktops); at; at = at->next)
+		if (at->watch)
+			clipboard_policy(at->watch->clipboard);
 }
 
 void watch_drop(struct desktop *desktop)

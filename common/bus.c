@@ -3,14 +3,12 @@
 
 #include "common/bus_intake.h"
 #include "common/cleanup.h"
-#include "common/fs.h"
 #include "common/packet.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #define BUS_BACKLOG 128
 #define BUS_PEERS_MAX 256
@@ -342,16 +340,9 @@ int bus_client_fd(sd_event *event, int fd, sd_bus **ret)
 
 int bus_connect_limited(sd_event *event, const char *path, unsigned max_fds, sd_bus **ret)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = -1;
-	int r = fs_path(address.sun_path, sizeof(address.sun_path), "%s", path);
+	int fd = socket_connect(path, SOCK_STREAM | SOCK_NONBLOCK);
 
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return client_new(event, steal_fd(&fd), max_fds, ret);
+	return fd < 0 ? fd : client_new(event, fd, max_fds, ret);
 }
 
 int bus_serve_fd_limited(sd_event *event, int fd, unsigned max_fds, int (*setup)(sd_bus *bus, void *userdata),

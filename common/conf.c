@@ -33,27 +33,44 @@ static bool conf_has_section(const char *section)
 	return false;
 }
 
+static const char *number_text(enum conf_type type)
+{
+	return type == CONF_SECONDS ? "duration such as 90, 90s, 30m or 2h"
+	       : type == CONF_SIZE  ? "size such as 65536, 64K or 8M"
+				    : "number";
+}
+
+/* What a unit's letter stands for; 0: nothing of this type. */
+static int64_t unit_factor(enum conf_type type, char unit)
+{
+	static const struct {
+		enum conf_type type;
+		char unit;
+		int64_t factor;
+	} units[] = {{CONF_SECONDS, 's', 1},    {CONF_SECONDS, 'm', 60},   {CONF_SECONDS, 'h', 3600},
+		     {CONF_SIZE, 'K', 1 << 10}, {CONF_SIZE, 'M', 1 << 20}, {CONF_SIZE, 'G', 1 << 30}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (units[i].type == type && units[i].unit == unit)
+			return units[i].factor;
+	return 0;
+}
+
 static int parse_number(const struct conf_key *key, const char *value, int64_t *ret, struct error *err)
 {
-	char *end;
+	int64_t factor = 1;
 	long long number;
+	char *end;
 
 	errno = 0;
 	number = strtoll(value, &end, 10);
 	if (errno != 0 || end == value)
 		return error_set(err, -EINVAL, "%s = %s is not a number", key->name, value);
-	if (key->type == CONF_SECONDS && *end != '\0' && end[1] == '\0') {
-		int64_t factor = *end == 's' ? 1 : *end == 'm' ? 60 : *end == 'h' ? 3600 : 0;
-
-		if (factor == 0 || number > INT64_MAX / 3600 || number < 0)
-			return error_set(err, -EINVAL, "%s = %s is not a duration such as 90, 90s, 30m or 2h",
-					 key->name, value);
-		number *= factor;
-		end++;
-	}
 	if (*end != '\0')
-		return error_set(err, -EINVAL, "%s = %s is not a %s", key->name, value,
-				 key->type == CONF_SECONDS ? "duration such as 90, 90s, 30m or 2h" : "number");
+		factor = end[1] == '\0' ? unit_factor(key->type, *end) : 0;
+	if (factor == 0 || number > INT64_MAX / factor || (number < 0 && factor != 1))
+		return error_set(err, -EINVAL, "%s = %s is not a %s", key->name, value, number_text(key->type));
+	number *= factor;
 	if (number < key->min || number > key->max)
 		return error_set(err, -ERANGE, "%s = %s is out of range: %lld to %lld", key->name, value,
 				 (long long)key->min, (long long)key->max);
@@ -94,6 +111,7 @@ static int conf_check(const struct conf_key *key, const char *value, int64_t *re
 	switch (key->type) {
 	case CONF_NUMBER:
 	case CONF_SECONDS:
+	case CONF_SIZE:
 		return parse_number(key, value, ret, err);
 	case CONF_BOOL:
 		return parse_bool(key, value, ret, err);
@@ -223,7 +241,8 @@ const char *conf_string(const struct conf *conf, enum conf_id id)
 
 int64_t conf_number(const struct conf *conf, enum conf_id id)
 {
-	assert(conf_table[id].type == CONF_NUMBER || conf_table[id].type == CONF_SECONDS);
+	assert(conf_table[id].type == CONF_NUMBER || conf_table[id].type == CONF_SECONDS ||
+	       conf_table[id].type == CONF_SIZE);
 	return conf->number[id];
 }
 

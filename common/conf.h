@@ -36,6 +36,7 @@ enum conf_id {
 	CONF_AUTH_ALLOW_ROOT,        /* [auth] allow-root = no */
 	CONF_USER_UID_FIRST,         /* [broker] user-uid-first = 200000 : for users unknown to NSS */
 	CONF_USER_UID_COUNT,         /* [broker] user-uid-count = 100000 */
+	CONF_CLIPBOARD_MAX,          /* [broker] clipboard-max = 8M : bytes of one text */
 	CONF_ACCEL,                  /* [host] accel = auto | kvm | tcg */
 	CONF_NETWORK,                /* [host] network = nat | none (default nat where nftables allow it) */
 	CONF_READY_TIMEOUT, /* [host] ready-timeout = 300 s until a desktop without an agent's ready is shown as it is
@@ -50,7 +51,7 @@ enum conf_id {
 	CONF_COUNT
 };
 
-enum conf_type { CONF_STRING, CONF_PATH, CONF_NUMBER, CONF_SECONDS, CONF_BOOL, CONF_CHOICE };
+enum conf_type { CONF_STRING, CONF_PATH, CONF_NUMBER, CONF_SECONDS, CONF_SIZE, CONF_BOOL, CONF_CHOICE };
 
 /* In the order in which a row of the table reads. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct conf_key {
@@ -58,7 +59,7 @@ struct conf_key {
 	const char *section, *name;
 	enum conf_type type;
 	const char *value;   /* the default, as text */
-	int64_t min, max;    /* of CONF_NUMBER and CONF_SECONDS */
+	int64_t min, max;    /* of CONF_NUMBER, CONF_SECONDS and CONF_SIZE */
 	const char *choices; /* of CONF_CHOICE: "a|b|c" */
 	const char *help;
 };
@@ -70,7 +71,8 @@ struct conf;
 
 /*
  * path NULL: $HOTDESK_CONFIG, else CONF_DEFAULT_PATH where it exists, else all defaults. A path named that is not there
- * is an error. Durations: `90`, `90s`, `30m`, `2h`. Returns 0 or a negative errno with err's text "FILE:LINE: ...".
+ * is an error. Durations: `90`, `90s`, `30m`, `2h`. Sizes, in bytes: `65536`, `64K`, `8M`, `1G`. Returns 0 or a
+ * negative errno with err's text "FILE:LINE: ...".
  */
 int conf_load(const char *path, struct conf **ret, struct error *err);
 /* The same from memory (tests, fuzzing); `name` stands for the file in messages. */

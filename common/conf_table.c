@@ -39,6 +39,8 @@ const struct conf_key conf_table[] = {
      "First uid given to users whom the machine's name service does not know."},
     {CONF_USER_UID_COUNT, "broker", "user-uid-count", CONF_NUMBER, "100000", 1, 10000000, NULL,
      "How many such uids there are."},
+    {CONF_CLIPBOARD_MAX, "broker", "clipboard-max", CONF_SIZE, "8M", 64 << 10, 64 << 20, NULL,
+     "Largest text that is copied between viewers and desktops, from 64K to 64M; larger ones are left out."},
     {CONF_ACCEL, "host", "accel", CONF_CHOICE, "auto", 0, 0, "auto|kvm|tcg",
      "auto: KVM where it can run a guest, otherwise emulation with a warning."},
     {CONF_NETWORK, "host", "network", CONF_CHOICE, "nat", 0, 0, "nat|none",

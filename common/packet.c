@@ -30,7 +30,12 @@ int packet_connect_socket(int fd, const char *path)
 
 int packet_connect(const char *path)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	return socket_connect(path, SOCK_SEQPACKET);
+}
+
+int socket_connect(const char *path, int type)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	int r = fd < 0 ? -errno : packet_connect_socket(fd, path);
 
 	return r < 0 ? r : steal_fd(&fd);

@@ -20,6 +20,9 @@ int socket_listen(const char *path, int type, int backlog, mode_t mode);
  * for accept. */
 int packet_connect(const char *path);
 
+/* The same for any socket type; with SOCK_NONBLOCK in it, -EAGAIN where too many wait for accept already. */
+int socket_connect(const char *path, int type);
+
 /* The same with a SOCK_SEQPACKET socket the caller made before a sandbox took socket(2) away. 0 or -errno. */
 int packet_connect_socket(int fd, const char *path);
 

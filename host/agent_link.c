@@ -3,7 +3,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/fs.h"
+#include "common/packet.h"
 #include "host/agent_request.h"
 #include "host/line_buffer.h"
 
@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #define SECOND UINT64_C(1000000)
 #define LINES_PER_SECOND 100
@@ -205,14 +204,11 @@ static int agent_link_say_hello(struct agent_link *link)
 
 static int agent_link_connect(struct agent_link *link)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = fs_path(address.sun_path, sizeof(address.sun_path), "%s", link->path);
+	_cleanup_close_ int fd = socket_connect(link->path, SOCK_STREAM | SOCK_NONBLOCK);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
+	if (fd < 0)
+		return fd;
 	r = sd_event_add_io(link->event, &link->io, fd, EPOLLIN, agent_link_io, link);
 	if (r < 0)
 		return r;

@@ -25,10 +25,13 @@
  *        "memory_mib", "vcpus", "agent": {"version", "os", "capabilities", "missing"} or null, "sign_in",
  *        "session": {"state", "user", "uid", "reason"} or null, "boot", "pid", "orphan"}
  *   AgentCall(s id, s request, s json)       asks the guest's agent (guest-agent/README.md), json: the request's
- * fields; replies with the agent's answer, -ENOTCONN while none answers OpenDisplay(s id) -> (h socket)          a new
- * D-Bus display connection of QEMU (add_client @dbus-display) Stop(s id, b force)                      graceful (power
- * button, then kill after stop-timeout) or at once Show() -> (s json)                       {"accel", "accel_reason",
- * "cpus", "memory_mib", "memory_free_mib", "disk_free_mib", "nat", "root", "qemu_version"}
+ *                                            fields; replies with its answer, -ENOTCONN while none answers
+ *   OpenDisplay(s id) -> (h socket)          a new D-Bus display connection of QEMU (add_client @dbus-display)
+ *   OpenVdagent(s id) -> (h socket)          a new connection to the desktop's com.redhat.spice.0 port; QEMU takes
+ *                                            one at a time, and the next one when the last has closed
+ *   Stop(s id, b force)                      graceful (power button, then kill after stop-timeout) or at once
+ *   Show() -> (s json)                       {"accel", "accel_reason", "cpus", "memory_mib", "memory_free_mib",
+ *                                            "disk_free_mib", "nat", "root", "qemu_version"}
  *
  * state: absent, cloning, starting, booting, ready (the agent's ready, or ready-timeout is over), stopping, stopped or
  * failed (a start that came to nothing). "cause" of stopped: asked, guest-shutdown or crash. "reason": the person's
@@ -44,7 +47,7 @@
 #ifndef HOST_API_H
 #define HOST_API_H
 
-#define HOST_API_VERSION 3
+#define HOST_API_VERSION 4
 #define HOST_API_PATH "/org/hotdesk/Host1"
 #define HOST_API_INTERFACE "org.hotdesk.Host1"
 #define HOST_DESKTOP_ID_MAX 49 /* with the NUL */

@@ -530,6 +530,11 @@ int host_client_open_display(struct host_client *client, const char *id, host_do
 	return ask(client, call_reading(client, done, userdata, read_fd), "OpenDisplay", ANSWER_USEC, "s", id);
 }
 
+int host_client_open_vdagent(struct host_client *client, const char *id, host_done_fn done, void *userdata)
+{
+	return ask(client, call_reading(client, done, userdata, read_fd), "OpenVdagent", ANSWER_USEC, "s", id);
+}
+
 int host_client_stop(struct host_client *client, const char *id, int force, host_done_fn done, void *userdata)
 {
 	return ask(client, call_new(client, done, userdata), "Stop", ANSWER_USEC, "sb", id, force);

@@ -59,6 +59,7 @@ int host_client_set_desired(struct host_client *client, uint64_t generation, str
 /* json: {"generation":N,"desktops":[...]} */
 int host_client_list(struct host_client *client, host_done_fn done, void *userdata);
 int host_client_open_display(struct host_client *client, const char *id, host_done_fn done, void *userdata);
+int host_client_open_vdagent(struct host_client *client, const char *id, host_done_fn done, void *userdata);
 int host_client_stop(struct host_client *client, const char *id, int force, host_done_fn done, void *userdata);
 /* A request of the agent's (host_api.h: AgentCall); arguments is borrowed and may be NULL. -ENOTCONN: host or agent are
  * away. */

@@ -2,7 +2,7 @@
 #include "host/qmp.h"
 
 #include "common/cleanup.h"
-#include "common/fs.h"
+#include "common/packet.h"
 #include "host/json.h"
 #include "host/line_buffer.h"
 
@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #define RETRY_USEC UINT64_C(200000)
 #define ANSWER_USEC (60 * UINT64_C(1000000))
@@ -243,14 +242,11 @@ static int qmp_io(sd_event_source *source, int fd, uint32_t events, void *userda
 
 static int qmp_connect(struct qmp *qmp)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = fs_path(address.sun_path, sizeof(address.sun_path), "%s", qmp->path);
+	_cleanup_close_ int fd = socket_connect(qmp->path, SOCK_STREAM | SOCK_NONBLOCK);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
+	if (fd < 0)
+		return fd;
 	r = sd_event_add_io(qmp->event, &qmp->io, fd, EPOLLIN, qmp_io, qmp);
 	if (r >= 0)
 		qmp->fd = steal_fd(&fd);

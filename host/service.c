@@ -149,6 +149,22 @@ static int method_open_display(sd_bus_message *call, void *userdata, sd_bus_erro
 	return 1;
 }
 
+static int method_open_vdagent(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	_cleanup_close_ int fd = -1;
+	struct error err = {0};
+	const char *id;
+	struct vm *vm;
+	int r = sd_bus_message_read(call, "s", &id);
+
+	(void)ret_error;
+	if (r < 0)
+		return r;
+	vm = find(userdata, id, &err);
+	fd = vm ? vm_open_vdagent(vm, &err) : -1;
+	return fd < 0 ? bus_reply_with_error(call, &err) : sd_bus_reply_method_return(call, "h", fd);
+}
+
 static int method_agent_call(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
 	_cleanup_json_ struct json_object *fields = NULL;
@@ -247,6 +263,7 @@ static const sd_bus_vtable host_vtable[] = {
     SD_BUS_METHOD("SetDesired", "ts", "", method_set_desired, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("List", "", "ts", method_list, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("OpenDisplay", "s", "h", method_open_display, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("OpenVdagent", "s", "h", method_open_vdagent, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("AgentCall", "sss", "", method_agent_call, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "sb", "", method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Show", "", "s", method_show, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -56,6 +56,10 @@ typedef void (*vm_display_fn)(int r, int fd, const struct error *err, void *user
 /* 0, or negative errno with err's text: then done is not called. */
 int vm_open_display(struct vm *vm, vm_display_fn done, void *userdata, struct error *err);
 
+/* A connection to the port of the spice-vdagent protocol, the caller's, non-blocking; QEMU serves one at a time and the
+ * next one once that has ended. Else a negative errno with err's text. */
+int vm_open_vdagent(const struct vm *vm, struct error *err);
+
 /*
  * Asks the desktop's agent (agent_link.h); fields as in agent_request.h. 0: done is called once, later, -ECONNRESET
  * when the desktop ends. Else a negative errno with err's text.

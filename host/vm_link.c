@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A desktop's conversations with QEMU: its control socket, new display connections. */
+/* A desktop's conversations with QEMU: its control socket, new connections to its display and its vdagent port. */
 #include "host/vm_internal.h"
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/packet.h"
 #include "host/json.h"
 
 #include <errno.h>
@@ -224,16 +225,24 @@ static int add_display(struct vm *vm, int theirs, struct display *display)
 	return qmp_execute(vm->qmp, "add_client", arguments(name, "@dbus-display"), -1, display_added, display);
 }
 
+/* What is missing: "display", ... */
+static int check_runs(const struct vm *vm, const char *what, struct error *err)
+{
+	if (vm->qmp && vm->state != VM_STOPPING)
+		return 0;
+	return error_set(err, -EAGAIN,
+			 "desktop %s has no %s while it does not run: try again once `hotdesk desktop list` shows it "
+			 "as ready",
+			 vm->record.id, what);
+}
+
 int vm_open_display(struct vm *vm, vm_display_fn done, void *userdata, struct error *err)
 {
 	struct display *display;
-	int ends[2], r;
+	int ends[2], r = check_runs(vm, "display", err);
 
-	if (!vm->qmp || vm->state == VM_STOPPING)
-		return error_set(err, -EAGAIN,
-				 "desktop %s has no display while it does not run: try again once `hotdesk desktop "
-				 "list` shows it as ready",
-				 vm->record.id);
+	if (r < 0)
+		return r;
 	display = calloc(1, sizeof(*display));
 	if (!display)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -249,4 +258,17 @@ int vm_open_display(struct vm *vm, vm_display_fn done, void *userdata, struct er
 	close(ends[0]);
 	free(display);
 	return error_set_errno(err, r, "QEMU cannot be asked");
+}
+
+int vm_open_vdagent(const struct vm *vm, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = check_runs(vm, "clipboard", err);
+
+	if (r < 0)
+		return r;
+	r = vm_socket_path(&vm->env->dirs, vm->record.id, "vdagent", path);
+	if (r == 0)
+		r = socket_connect(path, SOCK_STREAM | SOCK_NONBLOCK);
+	return r < 0 ? error_set_errno(err, r, "the vdagent port of desktop %s cannot be reached", vm->record.id) : r;
 }

@@ -12,6 +12,7 @@ static struct json_object *key_value(const struct conf *conf, const struct conf_
 	switch (key->type) {
 	case CONF_NUMBER:
 	case CONF_SECONDS:
+	case CONF_SIZE:
 		return json_object_new_int64(conf_number(conf, key->id));
 	case CONF_BOOL:
 		return json_object_new_boolean(conf_bool(conf, key->id));

@@ -16,7 +16,8 @@ static void check_dump(const struct conf *conf)
 	if (!text || conf_parse("dump", text, strlen(text), &copy, NULL) < 0)
 		return;
 	for (int id = 0; id < CONF_COUNT; id++)
-		if (conf_table[id].type == CONF_NUMBER && conf_number(conf, id) != conf_number(copy, id))
+		if ((conf_table[id].type == CONF_NUMBER || conf_table[id].type == CONF_SIZE) &&
+		    conf_number(conf, id) != conf_number(copy, id))
 			abort();
 }
 

@@ -111,6 +111,19 @@ def files_of(name):
     return stack.state / "host/vm" / name
 
 
+def sockets_of(pid):
+    """The inodes of its sockets."""
+    inodes = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    return inodes
+
+
 stack = None
 client = None
 
@@ -191,15 +204,25 @@ def a_desktop_is_cloned_boots_and_its_agent_says_ready():
 @case
 def nothing_of_it_listens_on_a_network():
     pid = client.states["one"]["pid"]
-    inodes = set()
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        target = os.readlink(f"/proc/{pid}/fd/{fd}")
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
+    inodes = sockets_of(pid)
     for table in ("tcp", "tcp6", "udp", "udp6"):
         path = pathlib.Path(f"/proc/{pid}/net/{table}")
         used = {line.split()[9] for line in path.read_text().splitlines()[1:]} if path.exists() else set()
         assert not used & inodes, (table, used & inodes)
+
+
+@case
+def the_vdagent_port_takes_the_next_connection_when_the_last_has_closed():
+    pid = client.states["one"]["pid"]
+    before = sockets_of(pid)
+    client.good("vdagent one")
+    first = eventually(lambda: sockets_of(pid) - before, "QEMU takes the first", 30)
+    client.good("vdagent one")
+    client.good("hangup")
+    second = eventually(lambda: sockets_of(pid) - before - first, "QEMU takes the second", 30)
+    client.good("hangup")
+    eventually(lambda: not sockets_of(pid) & (first | second), "both are closed", 30)
+    client.refused("vdagent nobody", "no desktop")
 
 
 @case

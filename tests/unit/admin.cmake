@@ -1,4 +1,7 @@
 unit_test(store hotdesk-store)
+target_sources(unit-store PRIVATE store_fixture.c)
+unit_test(store_events hotdesk-store)
+target_sources(unit-store_events PRIVATE store_fixture.c)
 unit_test(admin_table hotdesk-admin-table)
 unit_test(pool_keys hotdesk-admin-table)
 unit_test(cli hotdesk-cli-core)

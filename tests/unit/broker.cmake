@@ -9,3 +9,6 @@ target_sources(unit-broker_guest PRIVATE broker_world.c broker_fake_host.c broke
 
 unit_test(broker_disk hotdesk-broker-core)
 target_sources(unit-broker_disk PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)
+
+unit_test(broker_clipboard hotdesk-broker-core)
+target_sources(unit-broker_clipboard PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)

@@ -53,7 +53,7 @@ static struct {
 	bool agents;         /* of new desktops sign users in */
 	const char *refusal; /* of sign-ins */
 	bool passing;        /* they fail as if the agent were away */
-	unsigned n_requests;
+	unsigned n_requests, n_vdagents, vdagent_refusals;
 	char request[32]; /* the last one */
 	char person[512]; /* of the last sign-in, as JSON */
 	struct fake_desktop desktops[DESKTOPS_MAX];
@@ -301,6 +301,33 @@ int host_client_open_display(struct host_client *client, const char *id, host_do
 	(void)client;
 	(void)id;
 	return answer(done, NULL, open("/dev/null", O_RDWR | O_CLOEXEC), userdata);
+}
+
+int host_client_open_vdagent(struct host_client *client, const char *id, host_done_fn done, void *userdata)
+{
+	bool refused = host.vdagent_refusals > 0;
+	int r = answer(done, NULL, refused ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC), userdata);
+
+	(void)client;
+	(void)id;
+	if (r < 0)
+		return r;
+	host.n_vdagents++;
+	if (refused) {
+		host.vdagent_refusals--;
+		host.calls[host.n_calls - 1].r = -EAGAIN;
+	}
+	return 0;
+}
+
+unsigned fake_host_vdagents(void)
+{
+	return host.n_vdagents;
+}
+
+void fake_host_refuse_vdagents(unsigned n)
+{
+	host.vdagent_refusals = n;
 }
 
 int host_client_agent_call(struct host_client *client, const char *id, const char *request,

@@ -29,6 +29,7 @@ struct request {
 	uint32_t slot;
 	int signal;
 	char tag[SPAWN_TAG_MAX];
+	char arguments[1024];
 	int fds[2];
 	size_t n_fds;
 	spawn_done_fn done;
@@ -43,14 +44,17 @@ struct spawn_client {
 
 static struct {
 	sd_event *event;
+	bool no_clipboards;
+	unsigned vdagent_refusals, policy_refusals;
 	struct process processes[SPAWN_KINDS][SLOTS];
 } spawn;
 
 static int method_hello(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
-	(void)userdata;
+	const struct process *process = userdata;
+
 	(void)ret_error;
-	return bus_method_hello(call, 1);
+	return bus_method_hello(call, process->kind == SPAWN_SCREEN ? SCREEN_API_VERSION : VIEWER_API_VERSION);
 }
 
 static int set_source(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
@@ -121,6 +125,39 @@ static int screen_status(sd_bus_message *call, void *userdata, sd_bus_error *ret
 					  process->shown.n_displays);
 }
 
+/* True: so it is to be refused. */
+static bool refuses(unsigned *n)
+{
+	if (*n == 0)
+		return false;
+	--*n;
+	return true;
+}
+
+static int set_vdagent(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct process *process = userdata;
+
+	(void)ret_error;
+	process->shown.n_vdagents++;
+	if (refuses(&spawn.vdagent_refusals))
+		return -ENOMEM;
+	process->shown.vdagent = true;
+	return sd_bus_reply_method_return(call, "");
+}
+
+static int set_clipboard(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct process *process = userdata;
+
+	(void)ret_error;
+	process->shown.n_policies++;
+	if (refuses(&spawn.policy_refusals))
+		return -ENOMEM;
+	sd_bus_message_read(call, "uu", &process->shown.allowed, &process->shown.clipboard_max);
+	return sd_bus_reply_method_return(call, "");
+}
+
 static const sd_bus_vtable DISPLAY[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -141,14 +178,26 @@ static const sd_bus_vtable SCREEN[] = {
     SD_BUS_VTABLE_END,
 };
 
+/* Beside SCREEN, on the same object. */
+static const sd_bus_vtable CLIPBOARD[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("SetVdagent", "h", "", set_vdagent, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetClipboard", "uu", "", set_clipboard, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END,
+};
+
 static int connected(sd_bus *bus, uid_t uid, void *userdata)
 {
 	const struct process *process = userdata;
+	int r;
 
 	(void)uid;
 	if (process->kind == SPAWN_DISPLAY)
 		return sd_bus_add_object_vtable(bus, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, DISPLAY, userdata);
-	return sd_bus_add_object_vtable(bus, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, SCREEN, userdata);
+	r = sd_bus_add_object_vtable(bus, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, SCREEN, userdata);
+	if (r >= 0 && !spawn.no_clipboards)
+		r = sd_bus_add_object_vtable(bus, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, CLIPBOARD, userdata);
+	return r;
 }
 
 static const struct bus_server_ops OPS = {.connected = connected};
@@ -176,6 +225,7 @@ static int start(struct process *process, const struct request *request)
 	process->shown.alive = true;
 	process->shown.generation = generation + 1;
 	memcpy(process->shown.tag, request->tag, sizeof(process->shown.tag));
+	memcpy(process->shown.arguments, request->arguments, sizeof(process->shown.arguments));
 	if (pipe2(process->life, O_CLOEXEC) < 0)
 		return -errno;
 	return bus_server_new(spawn.event, request->fds[request->n_fds - 1], &OPS, process, &process->server);
@@ -256,8 +306,11 @@ int spawn_client_start(struct spawn_client *client, enum spawn_kind kind, uint32
 	struct request request = {
 	    .op = SPAWN_START, .kind = kind, .slot = slot, .n_fds = n_fds, .done = done, .userdata = userdata};
 
-	(void)argv;
+	size_t used = 0;
+
 	(void)stderr_index;
+	for (size_t i = 0; argv[i] && used < sizeof(request.arguments); i++)
+		used += (size_t)snprintf(request.arguments + used, sizeof(request.arguments) - used, " %s", argv[i]);
 	snprintf(request.tag, sizeof(request.tag), "%s", tag);
 	for (size_t i = 0; i < n_fds; i++)
 		request.fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
@@ -319,6 +372,45 @@ size_t fake_processes(enum spawn_kind kind)
 	for (size_t slot = 0; slot < SLOTS; slot++)
 		n += spawn.processes[kind][slot].shown.alive;
 	return n;
+}
+
+void fake_screens_lack_clipboards(void)
+{
+	spawn.no_clipboards = true;
+}
+
+void fake_screen_refuses(unsigned n_vdagents, unsigned n_policies)
+{
+	spawn.vdagent_refusals = n_vdagents;
+	spawn.policy_refusals = n_policies;
+}
+
+static void emit_lost(sd_bus *bus, void *userdata)
+{
+	(void)userdata;
+	sd_bus_emit_signal(bus, SCREEN_API_PATH, SCREEN_API_INTERFACE, "VdagentLost", "");
+}
+
+void fake_screen_loses_vdagent(uint32_t slot)
+{
+	struct process *process = &spawn.processes[SPAWN_SCREEN][slot];
+
+	process->shown.vdagent = false;
+	bus_server_each(process->server, emit_lost, NULL);
+}
+
+static void emit_copied(sd_bus *bus, void *userdata)
+{
+	const uint32_t *copy = userdata;
+
+	sd_bus_emit_signal(bus, SCREEN_API_PATH, SCREEN_API_INTERFACE, "Clipboard", "uu", copy[0], copy[1]);
+}
+
+void fake_screen_copied(uint32_t slot, uint32_t direction, uint32_t bytes)
+{
+	uint32_t copy[] = {direction, bytes};
+
+	bus_server_each(spawn.processes[SPAWN_SCREEN][slot].server, emit_copied, copy);
 }
 
 void fake_kill(enum spawn_kind kind, uint32_t slot)

@@ -16,10 +16,15 @@ struct fake_process {
 	bool alive;
 	int generation; /* counts the starts in this slot */
 	char tag[SPAWN_TAG_MAX];
+	char arguments[1024];        /* of its start, each behind a space */
 	char title[64], detail[512]; /* display: last SetStatus or Close */
 	bool failed, closed;
-	bool source;         /* display or screen: has one */
-	unsigned n_displays; /* screen: AddDisplay calls */
+	bool source;                     /* display or screen: has one */
+	unsigned n_displays;             /* screen: AddDisplay calls */
+	bool vdagent;                    /* screen: has the port */
+	unsigned n_vdagents;             /* screen: SetVdagent calls */
+	uint32_t allowed, clipboard_max; /* screen: last SetClipboard */
+	unsigned n_policies;             /* screen: SetClipboard calls */
 };
 
 void fakes_new(sd_event *event);
@@ -30,6 +35,13 @@ struct fake_process *fake_process(enum spawn_kind kind, uint32_t slot);
 size_t fake_processes(enum spawn_kind kind);
 void fake_kill(enum spawn_kind kind, uint32_t slot);
 
+/* Screens that start from now on know nothing of clipboards. */
+void fake_screens_lack_clipboards(void);
+/* The next calls of SetVdagent and SetClipboard fail, so many of each. */
+void fake_screen_refuses(unsigned n_vdagents, unsigned n_policies);
+void fake_screen_loses_vdagent(uint32_t slot);
+void fake_screen_copied(uint32_t slot, uint32_t direction, uint32_t bytes);
+
 /* The state of a wanted set that the host has not begun with; "": there is none. */
 const char *fake_host_wants(const char *id);
 /* "" where the host has nothing of it. Starts fail with this reason from now on; NULL: they work. */
@@ -38,6 +50,9 @@ void fake_host_fail(const char *reason);
 /* QEMU died ("crash") or the guest shut down ("guest-shutdown"). */
 void fake_host_stopped(const char *id, const char *cause);
 size_t fake_host_desktops(void);
+/* The vdagent ports asked for; the next ones are refused, so many. */
+unsigned fake_host_vdagents(void);
+void fake_host_refuse_vdagents(unsigned n);
 void fake_host_leave(void);
 void fake_host_return(void);
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -46,7 +47,35 @@ static void test_empty_text_gives_every_default(void **state)
 	assert_string_equal(conf_string(conf, CONF_GATE_CERTIFICATE), "");
 	assert_int_equal(conf_number(conf, CONF_GATE_TYPING_SECONDS), 120);
 	assert_int_equal(conf_number(conf, CONF_RUN_VM_UID_FIRST), 300000);
+	assert_int_equal(conf_number(conf, CONF_CLIPBOARD_MAX), 8 << 20);
 	assert_false(conf_bool(conf, CONF_AUTH_ALLOW_ROOT));
+}
+
+static void assert_clipboard_max(const char *value, int64_t bytes)
+{
+	_cleanup_(conf_freep) struct conf *conf = NULL;
+	char text[64];
+
+	snprintf(text, sizeof(text), "[broker]\nclipboard-max = %s\n", value);
+	conf = parse_good(text);
+	assert_int_equal(conf_number(conf, CONF_CLIPBOARD_MAX), bytes);
+	assert_string_equal(conf_string(conf, CONF_CLIPBOARD_MAX), value);
+}
+
+static void test_sizes_have_units(void **state)
+{
+	(void)state;
+	assert_clipboard_max("65536", 65536);
+	assert_clipboard_max("64K", 65536);
+	assert_clipboard_max("64M", 64 << 20);
+	parse_bad("[broker]\nclipboard-max = 63K\n", "out of range: 65536 to 67108864");
+	parse_bad("[broker]\nclipboard-max = 1G\n", "out of range");
+	parse_bad("[broker]\nclipboard-max = 8m\n", "not a size such as 65536, 64K or 8M");
+	parse_bad("[broker]\nclipboard-max = 8MB\n", "not a size");
+	parse_bad("[broker]\nclipboard-max = -1M\n", "test.conf:2");
+	parse_bad("[broker]\nclipboard-max = 9223372036854775807G\n", "not a size");
+	parse_bad("[auth]\ntimeout = 1K\n", "not a duration");
+	parse_bad("[gate]\nmax-connections = 1s\n", "not a number");
 }
 
 static void test_values_replace_defaults(void **state)
@@ -167,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_empty_text_gives_every_default),
+	    cmocka_unit_test(test_sizes_have_units),
 	    cmocka_unit_test(test_values_replace_defaults),
 	    cmocka_unit_test(test_errors_name_file_and_line),
 	    cmocka_unit_test(test_bad_values_are_refused),

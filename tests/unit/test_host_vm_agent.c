@@ -12,11 +12,15 @@
 #include <cmocka.h>
 
 #include "common/fs.h"
+#include "common/packet.h"
 #include "host/json.h"
 #include "host/vm_internal.h"
 #include "tests/unit/agent_guest.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ALL                                                                                                            \
 	"\"size\",\"sign-in\",\"log-off\",\"lock\",\"power\",\"time\",\"hostname\",\"machine-id\",\"of a later one\"," \
@@ -291,6 +295,51 @@ static void a_request_ends_with_its_desktop(void **state)
 	assert_int_equal(vm_agent_call(world->vm, "log-off", NULL, on_done, &r, &err), -ENOTCONN);
 }
 
+/* Accepts it and reads what is sent through fd, which is closed. */
+static void assert_reaches(int listener, int fd)
+{
+	int peer = accept(listener, NULL, NULL);
+	char byte = 0;
+
+	assert_true(fd >= 0 && peer >= 0);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(peer, &byte, 1, 0), 1);
+	assert_int_equal(byte, 'x');
+	close(peer);
+	close(fd);
+}
+
+static void the_vdagent_port_is_connected_anew_each_time_and_never_waited_for(void **state)
+{
+	static const struct qmp_ops nothing;
+	struct world *world = *state;
+	char path[PATH_MAX];
+	int fds[4], listener, n = 0;
+	struct error err;
+
+	assert_int_equal(vm_socket_path(&world->env.dirs, "desk-1", "vdagent", path), 0);
+	listener = socket_listen(path, SOCK_STREAM, 1, 0600);
+	assert_true(listener >= 0);
+	assert_int_equal(vm_open_vdagent(world->vm, &err), -EAGAIN);
+	assert_non_null(strstr(err.text, "does not run"));
+	assert_int_equal(qmp_new(world->env.event, "qmp.sock", &nothing, world->vm, &world->vm->qmp), 0);
+	assert_reaches(listener, vm_open_vdagent(world->vm, &err));
+	assert_reaches(listener, vm_open_vdagent(world->vm, &err));
+	/* As many wait as there is room for. */
+	while (n < 4 && (fds[n] = vm_open_vdagent(world->vm, &err)) >= 0)
+		n++;
+	assert_in_range(n, 1, 3);
+	assert_int_equal(fds[n], -EAGAIN);
+	while (n > 0)
+		close(fds[--n]);
+	close(listener);
+	assert_int_equal(vm_open_vdagent(world->vm, &err), -ECONNREFUSED);
+	assert_non_null(strstr(err.text, "desk-1"));
+	qmp_free(world->vm->qmp);
+	world->vm->qmp = NULL;
+}
+
 #define in_world(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -305,6 +354,7 @@ int main(void)
 	    in_world(an_agent_that_comes_late_signs_in_all_the_same),
 	    in_world(a_guest_that_changes_its_mind_all_the_time_is_passed_on_seldom),
 	    in_world(a_request_ends_with_its_desktop),
+	    in_world(the_vdagent_port_is_connected_anew_each_time_and_never_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

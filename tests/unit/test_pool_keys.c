@@ -53,6 +53,8 @@ static void defaults_are_those_of_the_table(void **state)
 	assert_int_equal(pool.kind, POOL_FLOATING);
 	assert_int_equal(pool.memory_mib, 2048);
 	assert_string_equal(pool.keyboard, "us");
+	assert_int_equal(pool.clipboard, POOL_CLIPBOARD_BOTH);
+	assert_false(pool.clipboard_primary);
 	for (const struct pool_key *key = pool_keys; key->name; key++) {
 		char text[64];
 
@@ -75,6 +77,12 @@ static void good_values_are_set(void **state)
 	assert_sets("min-spare", "0", "0");
 	assert_sets("guest-groups", "audio,sudo_2,x-y", "audio,sudo_2,x-y");
 	assert_sets("guest-groups", "", "");
+	assert_sets("clipboard", "none", "none");
+	assert_sets("clipboard", "in", "in");
+	assert_sets("clipboard", "out", "out");
+	assert_sets("clipboard", "both", "both");
+	assert_sets("clipboard-primary", "on", "on");
+	assert_sets("clipboard-primary", "off", "off");
 	assert_sets("keyboard", "de", "de");
 	assert_sets("keyboard", "de(nodeadkeys)", "de(nodeadkeys)");
 }
@@ -88,6 +96,11 @@ static void bad_values_are_refused(void **state)
 	assert_refused("guest-groups", "Audio", "audio,sudo");
 	assert_refused("guest-groups", "a b", "audio,sudo");
 	assert_refused("guest-groups", "a234567890123456789012345678901234", "audio,sudo");
+	assert_refused("clipboard", "", "none, in, out or both");
+	assert_refused("clipboard", "Both", "none, in, out or both");
+	assert_refused("clipboard", "in,out", "none, in, out or both");
+	assert_refused("clipboard-primary", "yes", "on or off");
+	assert_refused("clipboard-primary", "", "on or off");
 	assert_refused("image", "", "image list");
 	assert_refused("image", "../x", "image list");
 	assert_refused("kind", "Floating", "floating or dedicated");

@@ -5,6 +5,7 @@
 #include "broker/store_schema.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "tests/unit/store_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,35 +14,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct fixture {
-	char directory[64], path[96];
-	struct store *store;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct error err = {0};
-
-	assert_non_null(f);
-	strcpy(f->directory, "/tmp/hotdesk-store-XXXXXX");
-	assert_non_null(mkdtemp(f->directory));
-	assert_int_equal(fs_path(f->path, sizeof(f->path), "%s/store.db", f->directory), 0);
-	assert_int_equal(store_open(f->path, &f->store, &err), 0);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	store_close(f->store);
-	assert_int_equal(fs_remove_tree(f->directory), 0);
-	free(f);
-	return 0;
-}
 
 static void reopen(struct fixture *f)
 {
@@ -72,7 +44,9 @@ static const struct pool office = {.name = "office",
 				   .max = 7,
 				   .min_spare = 1,
 				   .keyboard = "de",
-				   .created = 1000};
+				   .created = 1000,
+				   .clipboard = POOL_CLIPBOARD_OUT,
+				   .clipboard_primary = true};
 
 static void add_pool(struct fixture *f)
 {
@@ -100,11 +74,28 @@ static void pool_is_kept_over_a_restart(void **state)
 	assert_int_equal(store_pool_insert(f->store, &office), -EEXIST);
 	changed.kind = POOL_FLOATING;
 	changed.memory_mib = 2048;
+	changed.clipboard = POOL_CLIPBOARD_IN;
+	changed.clipboard_primary = false;
 	assert_int_equal(store_pool_update(f->store, &changed), 0);
 	reopen(f);
 	assert_int_equal(store_pools(f->store, &pools, &n), 0);
 	assert_int_equal(n, 1);
 	assert_memory_equal(&pools[0], &changed, sizeof(changed));
+}
+
+static void a_clipboard_s_word_that_is_not_known_forbids_all(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = {0};
+	struct pool pool;
+
+	add_pool(f);
+	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
+	assert_memory_equal(&pool, &office, sizeof(pool));
+	run_sql(f, "UPDATE pool SET clipboard = 'some'");
+	assert_int_equal(store_open(f->path, &f->store, &err), 0);
+	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
+	assert_int_equal(pool.clipboard, POOL_CLIPBOARD_NONE);
 }
 
 static void missing_rows_are_enoent(void **state)
@@ -261,70 +252,6 @@ static void viewers_survive_a_restart_and_go_with_their_desktop(void **state)
 	assert_int_equal(n, 0);
 }
 
-static void events_are_capped(void **state)
-{
-	struct fixture *f = *state;
-	struct event_row event = {.time = 1, .kind = "login", .user = "anna", .text = "logged in"};
-	_cleanup_free_ struct event_row *rows = NULL;
-	size_t n = 0;
-
-	assert_int_equal(store_begin(f->store), 0);
-	for (int i = 0; i < STORE_EVENTS_MAX + 25; i++)
-		assert_int_equal(store_event_add(f->store, &event), 0);
-	assert_int_equal(store_commit(f->store), 0);
-	assert_int_equal(store_events(f->store, 2 * (size_t)STORE_EVENTS_MAX, &rows, &n), 0);
-	assert_int_equal(n, STORE_EVENTS_MAX);
-	assert_int_equal(rows[0].id, STORE_EVENTS_MAX + 25);
-	assert_string_equal(rows[0].text, "logged in");
-}
-
-static void add_refusal(struct fixture *f, int64_t time, const char *user, uint32_t count)
-{
-	struct refusal_row row = {.time = time, .count = count, .address = "192.0.2.1", .reason = "Wrong password."};
-
-	snprintf(row.user, sizeof(row.user), "%s", user);
-	assert_int_equal(store_refusal_add(f->store, &row), 0);
-}
-
-static void refusals_of_a_minute_are_one_event(void **state)
-{
-	struct fixture *f = *state;
-	_cleanup_free_ struct event_row *rows = NULL;
-	size_t n = 0;
-
-	add_refusal(f, 600, "anna", 1);
-	add_refusal(f, 601, "bert", 1);
-	add_refusal(f, 602, "anna", 2);
-	add_refusal(f, 660, "anna", 1);
-	assert_int_equal(store_events(f->store, 10, &rows, &n), 0);
-	assert_int_equal(n, 3);
-	assert_string_equal(rows[0].text, "login from 192.0.2.1 refused: Wrong password.");
-	assert_string_equal(rows[1].kind, "login-refused");
-	assert_string_equal(rows[1].user, "anna");
-	assert_string_equal(rows[1].text, "login from 192.0.2.1 refused 3 times: Wrong password.");
-	assert_int_equal(rows[1].time, 602);
-	assert_string_equal(rows[2].user, "bert");
-}
-
-static void refusals_push_out_only_refusals(void **state)
-{
-	struct fixture *f = *state;
-	struct event_row event = {.time = 1, .kind = "login", .user = "anna", .text = "logged in"};
-	_cleanup_free_ struct event_row *rows = NULL;
-	size_t n = 0;
-
-	assert_int_equal(store_event_add(f->store, &event), 0);
-	assert_int_equal(store_begin(f->store), 0);
-	for (int i = 0; i < STORE_REFUSALS_MAX + 25; i++)
-		add_refusal(f, 60 * (int64_t)i, "mallory", 1);
-	assert_int_equal(store_commit(f->store), 0);
-	assert_int_equal(store_events(f->store, 2 * (size_t)STORE_EVENTS_MAX, &rows, &n), 0);
-	assert_int_equal(n, STORE_REFUSALS_MAX + 1);
-	assert_int_equal(rows[0].time, 60 * (STORE_REFUSALS_MAX + 24));
-	assert_string_equal(rows[STORE_REFUSALS_MAX - 1].kind, "login-refused");
-	assert_string_equal(rows[STORE_REFUSALS_MAX].kind, "login");
-}
-
 static void uids_are_kept_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -431,11 +358,15 @@ static void older_store_is_migrated(void **state)
 	run_sql(f,
 		"ALTER TABLE pool DROP COLUMN guest_groups; ALTER TABLE session DROP COLUMN gid;"
 		"ALTER TABLE session DROP COLUMN full_name; ALTER TABLE session DROP COLUMN boot; DROP TABLE refusal;"
+		"DROP TABLE copied;"
 		"ALTER TABLE desktop DROP COLUMN memory_mib; ALTER TABLE desktop DROP COLUMN vcpus;"
+		"ALTER TABLE pool DROP COLUMN clipboard; ALTER TABLE pool DROP COLUMN clipboard_primary;"
 		"PRAGMA user_version = 1");
 	assert_int_equal(store_open(f->path, &f->store, &err), 0);
 	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
 	assert_string_equal(pool.guest_groups, "");
+	assert_int_equal(pool.clipboard, POOL_CLIPBOARD_BOTH);
+	assert_false(pool.clipboard_primary);
 	assert_int_equal(store_session_find(f->store, "office-a", &found), 0);
 	assert_int_equal(found.uid, 2001);
 	assert_int_equal(found.gid, 0);
@@ -540,12 +471,13 @@ static void missing_directory_is_named(void **state)
 	assert_non_null(strstr(err.text, "/nonexistent/store.db"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(pool_is_kept_over_a_restart),
+	    TEST(a_clipboard_s_word_that_is_not_known_forbids_all),
 	    TEST(missing_rows_are_enoent),
 	    TEST(entitlements_are_the_pools),
 	    TEST(one_desktop_for_each_owner_of_a_pool),
@@ -553,9 +485,6 @@ int main(void)
 	    TEST(desktop_is_kept_over_a_restart),
 	    TEST(one_open_session_for_each_desktop),
 	    TEST(viewers_survive_a_restart_and_go_with_their_desktop),
-	    TEST(events_are_capped),
-	    TEST(refusals_of_a_minute_are_one_event),
-	    TEST(refusals_push_out_only_refusals),
 	    TEST(uids_are_kept_for_ever),
 	    TEST(generation_counts_up),
 	    TEST(rollback_leaves_nothing),

@@ -5,6 +5,7 @@
  * N counting the commands from 1.
  *   import NAME DISK [KERNEL INITRD]   images   delete NAME VERSION   want GENERATION JSON   list   show
  *   stop ID 0|1   display ID (the answer's json is the display's vm name, as QEMU tells it)
+ *   vdagent ID (the connection is kept)   hangup (closes the one that was kept first)
  */
 #include "common/bus.h"
 #include "common/cleanup.h"
@@ -14,10 +15,14 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define VDAGENTS_MAX 8
+
 struct tool {
 	sd_event *event;
 	struct host_client *client;
 	unsigned commands;
+	int vdagents[VDAGENTS_MAX];
+	size_t n_vdagents;
 };
 
 /* What done calls get: which command they answer. */
@@ -109,6 +114,30 @@ static void done(int r, struct json_object *json, int fd, const struct error *er
 		answer(userdata, r, json, err->text);
 }
 
+static void vdagent_done(int r, struct json_object *json, int fd, const struct error *err, void *userdata)
+{
+	struct pending *pending = userdata;
+	struct tool *tool = pending->tool;
+
+	if (fd >= 0 && tool->n_vdagents < VDAGENTS_MAX)
+		tool->vdagents[tool->n_vdagents++] = fd;
+	else
+		closep(&fd);
+	answer(pending, r, json, err->text);
+}
+
+static int hang_up(struct pending *pending)
+{
+	struct tool *tool = pending->tool;
+
+	if (tool->n_vdagents == 0)
+		return -ENOTCONN;
+	close(tool->vdagents[0]);
+	memmove(tool->vdagents, tool->vdagents + 1, --tool->n_vdagents * sizeof(int));
+	answer(pending, 0, NULL, "");
+	return 0;
+}
+
 static int open_named(const char *path)
 {
 	return path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -162,10 +191,14 @@ static int run_command(struct host_client *client, char *line, struct pending *p
 		return host_client_list(client, done, pending);
 	if (strcmp(word, "show") == 0)
 		return host_client_show(client, done, pending);
+	if (strcmp(word, "hangup") == 0)
+		return hang_up(pending);
 	first = strtok_r(NULL, " ", &save);
 	second = strtok_r(NULL, " ", &save);
 	if (first && strcmp(word, "display") == 0)
 		return host_client_open_display(client, first, done, pending);
+	if (first && strcmp(word, "vdagent") == 0)
+		return host_client_open_vdagent(client, first, vdagent_done, pending);
 	if (second && strcmp(word, "delete") == 0)
 		return host_client_image_delete(client, first, (uint32_t)strtoul(second, NULL, 10), done, pending);
 	if (second && strcmp(word, "stop") == 0)
