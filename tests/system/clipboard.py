@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copy and paste between people's viewers and real guests with the stock spice-vdagent."""
+
+import hashlib
+import itertools
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+from case import Skip, case, eventually, main  # noqa: E402
+from harness import Stack, processes_with  # noqa: E402
+from other_viewers import RemoteViewer, Remmina  # noqa: E402
+from own_mounts import own_mounts  # noqa: E402
+from viewer import Screen, Viewer, pictured  # noqa: E402
+
+USER, PASSWORD = "alice", "wonder land"
+BACKGROUND = 0x204060
+TEXT = "€日本👍"
+LINE = "äöü 0123456789 €"
+LINES = 220_000  # 5 MB
+CARD = 0x222832  # of a notice
+BOOT_TIMEOUT = 240
+AGENT = "stock-agent"
+
+stack = None
+screen = None
+viewer = None
+colours = itertools.cycle((0xC000C0, 0xC0C000, 0x00C0C0, 0x80C080))
+
+
+def setup():
+    global stack, screen
+    if "HOTDESK_TINY" not in os.environ:
+        raise Skip("HOTDESK_TINY does not name the built tiny guest (tests/run sets it)")
+    stack = Stack(users={USER: PASSWORD})
+    screen = Screen()
+    stack.start()
+    stack.tiny_pool(max=1)
+
+
+def teardown():
+    try:
+        if viewer:
+            viewer.close()
+    finally:
+        try:
+            if stack:
+                stack.stop()
+        finally:
+            if screen:
+                screen.stop()
+
+
+def state():
+    return f"{stack.desktops()}\n{stack.log_tail(30)}\n{viewer.text()[-2000:]}"
+
+
+def connect(kind=Viewer, **options):
+    global viewer
+    if viewer:
+        viewer.close()
+        eventually(lambda: not any(desktop["viewers"] for desktop in stack.desktops()), "the viewer is off the list", 30)
+    viewer = kind(screen, stack, USER, PASSWORD, ca=stack.ca, **options)
+    viewer.wait_window()
+    eventually(lambda: viewer.picture().count(BACKGROUND) > 100_000, lambda: f"the desktop\n{state()}", BOOT_TIMEOUT, 0.2)
+    viewer.settled()
+
+
+def connect_tigervnc():
+    connect(options=("-MaxCutText", str(64 << 20)))
+
+
+def run(command):
+    viewer.run_command(command, next(colours), state)
+
+
+def in_shell(text):
+    return "".join(f"\\{byte:03o}" for byte in text.encode())
+
+
+def selection(name="clipboard"):
+    """What a program on the viewer's side pastes."""
+    done = subprocess.run(["xclip", "-selection", name, "-o"], env=screen.env, capture_output=True, timeout=30, check=False)
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+def copy(text, name="clipboard"):
+    """On the viewer's side. xsel stays to hand it over; FLTK, of which TigerVNC is made, crashes at xclip's long texts, which
+    come in parts without a word of how much it will be."""
+    subprocess.run(["xsel", f"--{name}", "--input"], env=screen.env, input=text.encode(), timeout=30, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def pasted_by_guest(text, name="clipboard"):
+    """A command that succeeds once the guest pastes this."""
+    sum_of_it = hashlib.md5(text.encode()).hexdigest()
+    return f"until xclip -selection {name} -o | md5sum | grep {sum_of_it}; do sleep 1; done"
+
+
+def clipboard_case(function):
+    return case(pictured(lambda: screen)(function))
+
+
+def copy_in_guest(text):
+    run(f"printf '{in_shell(text)}' | xclip -selection clipboard")
+
+
+def arrives(text):
+    eventually(lambda: selection() == text, lambda: f"{text!r}, not {selection()!r:.200}\n{state()}", 60, 0.5)
+
+
+def notice_shown():
+    """A sentence of hotdesk's own over the desktop."""
+    return viewer.picture().count(CARD) > 3000
+
+
+def logged(text, since):
+    return text in stack.log.read_text(errors="replace")[since:]
+
+
+@clipboard_case
+def the_stock_agent_is_there():
+    connect_tigervnc()
+    run("stock-agent")
+
+
+@clipboard_case
+def what_is_copied_in_the_desktop_is_pasted_on_the_viewer_s_side():
+    since = stack.log.stat().st_size
+    copy_in_guest(TEXT)
+    arrives(TEXT)
+    eventually(lambda: logged(f"out {len(TEXT.encode())} bytes", since), lambda: f"it is audited\n{stack.log_tail()}")
+    assert TEXT not in stack.log.read_text(errors="replace"), "contents are in no log"
+
+
+@clipboard_case
+def what_is_copied_on_the_viewer_s_side_is_pasted_in_the_desktop():
+    since = stack.log.stat().st_size
+    copy(TEXT[::-1])
+    viewer.activate()
+    run(pasted_by_guest(TEXT[::-1]))
+    eventually(lambda: logged(f"in {len(TEXT.encode())} bytes", since), lambda: f"it is audited\n{stack.log_tail()}")
+
+
+@clipboard_case
+def five_megabytes_go_both_ways():
+    big = f"{LINE}\n" * LINES
+    run(f"yes $(printf '{in_shell(LINE.replace(' ', '_'))}') | tr _ ' ' | head -n {LINES} | xclip -selection clipboard")
+    eventually(lambda: len(selection() or "") == len(big), lambda: f"{len(big)}, not {len(selection() or '')}\n{state()}", 120, 1)
+    assert selection() == big
+    copy(big[::-1])
+    viewer.activate()
+    run(pasted_by_guest(big[::-1]))
+
+
+@clipboard_case
+def a_new_viewer_and_a_killed_screen_find_the_clipboard_working():
+    screen_pid = next(iter(processes_with("hotdesk-screen --control-fd")))
+    os.kill(screen_pid, 9)
+    eventually(lambda: screen_pid not in processes_with("hotdesk-screen --control-fd") and
+               processes_with("hotdesk-screen --control-fd"), "a new screen", 60)
+    connect_tigervnc()
+    copy_in_guest("after it")
+    arrives("after it")
+    copy("and back")
+    viewer.activate()
+    run(pasted_by_guest("and back"))
+
+
+@clipboard_case
+def each_direction_is_a_policy_that_counts_at_once():
+    stack.cli("pool", "set", "desk", "clipboard=in")
+    before = selection()
+    copy_in_guest("for nobody")
+    eventually(notice_shown, lambda: f"a notice that it is off\n{state()}", 30, 0.2)
+    assert selection() == before
+    copy("for the desktop")
+    viewer.activate()
+    run(pasted_by_guest("for the desktop"))
+    stack.cli("pool", "set", "desk", "clipboard=out")
+    copy_in_guest("for the viewer")
+    arrives("for the viewer")
+    eventually(lambda: not notice_shown(), "the notice has gone", 30, 0.2)
+    copy("not for the desktop")
+    viewer.activate()
+    eventually(notice_shown, lambda: f"a notice that it is off\n{state()}", 30, 0.2)
+    run("! xclip -selection clipboard -o | grep -q not")
+    stack.cli("pool", "set", "desk", "clipboard=none")
+    before = selection()
+    copy_in_guest("at last")
+    run("true")
+    assert selection() == before
+    stack.cli("pool", "set", "desk", "clipboard=both")
+    arrives("at last")
+
+
+@clipboard_case
+def remote_viewer_gets_what_latin1_has():
+    """It takes a text and sends none."""
+    connect(RemoteViewer)
+    copy_in_guest("äß€日!")
+    arrives("äß??!")
+
+
+@clipboard_case
+def remmina_sends_what_latin1_has():
+    connect(Remmina)
+    copy("Grüße §")
+    viewer.activate()
+    run(pasted_by_guest("Grüße §"))
+
+
+if __name__ == "__main__":
+    own_mounts()
+    main(setup, teardown)
