@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A user's session on the tiny guest, by the scripted viewer: what a person would see and type."""
 
+import time
+
 import rfb
 from case import eventually
 
@@ -36,16 +38,17 @@ class Session:
     def run(self, command):
         self.viewer.type(command + "\n")
 
-    def paint(self, timeout=30.0, again=None):
+    def paint(self, timeout=60.0, again=10.0):
         """Types a command that gives the terminal a new background, and waits until it is seen: the way to QEMU and back works.
 
-        again: seconds after which it is typed once more, for a shell that may not read yet."""
+        again: seconds after which it is typed once more: a shell may not read yet, and a guest that gets no processor for long
+        takes no keys, which QEMU drops then."""
         self.shade = self.shade % 200 + 20
         wanted = (self.shade, 0, 255 - self.shade)
         left = timeout
         while True:
             self.run("printf '\\033]11;#%02x%02x%02x\\007'" % wanted)
-            step = left if again is None else min(again, left)
+            step = min(again, left)
             try:
                 self.viewer.wait(lambda: self.viewer.pixel(*SPOT) == wanted, "the terminal has the new colour", step)
                 return wanted
@@ -53,6 +56,20 @@ class Session:
                 left -= step
                 if left <= 0:
                     raise
+
+    def until(self, command, condition, what, timeout=90.0, again=15.0):
+        """Types a command until condition() comes true; the same holds of its keys. A condition may wait by itself."""
+        end = time.monotonic() + timeout
+        while True:
+            self.run(command)
+            retry = min(time.monotonic() + again, end)
+            while True:
+                if condition():
+                    return
+                if time.monotonic() >= retry:
+                    break
+                self.viewer.pump(0.2)
+            assert time.monotonic() < end, f"did not happen within {timeout} s: {what() if callable(what) else what}"
 
     def colour(self):
         return self.viewer.pixel(*SPOT)

@@ -58,9 +58,9 @@ def wait_logged(*words, timeout=BOOT):
     eventually(lambda: logged(*words), lambda: f"the log has {words}\n{stack.log_tail()}", timeout)
 
 
-def guest_says(session, text):
+def guest_says(session, text, condition, what):
     """By a command in the guest, which has a fifo for that."""
-    session.run(f"echo '{text}' >/run/say")
+    session.until(f"echo '{text}' >/run/say", condition, what, again=0)
 
 
 def watch(user):
@@ -77,8 +77,8 @@ def a_user_is_signed_in_and_sees_her_desktop():
     assert desktop["os"] == "Scripted honest" and "sign-in" in desktop["capabilities"], desktop
     assert desktop["missing"] == ["machine-id"], desktop
     # The host has told the guest its name.
-    session.run(f"test $(hostname) = {desktop['id']} && printf '\\033]11;#00ff01\\007'")
-    session.sees((0, 255, 1))
+    session.until(f"test $(hostname) = {desktop['id']} && printf '\\033]11;#00ff01\\007'", lambda: session.colour() == (0, 255, 1),
+                  "the terminal is green")
     session.close()
 
 
@@ -102,8 +102,7 @@ def a_restarted_host_and_broker_lose_no_session():
 def a_reboot_from_inside_signs_her_in_again():
     session = Session(stack, "alice")
     before, boot = own("alice")["id"], shown("alice")["boot"]
-    session.run("reboot -f")
-    eventually(lambda: shown("alice")["boot"] == boot + 1, lambda: f"the next boot\n{stack.log_tail()}", 60)
+    session.until("reboot -f", lambda: shown("alice")["boot"] == boot + 1, lambda: f"the next boot\n{stack.log_tail()}")
     session.viewer.wait(lambda: not session.shows_desktop(), "a picture says so", 60)
     session.wait_desktop()
     assert own("alice")["id"] == before
@@ -114,8 +113,9 @@ def a_reboot_from_inside_signs_her_in_again():
 @case
 def leaving_the_session_closes_the_viewer_and_removes_the_floating_desktop():
     session = Session(stack, "alice")
-    guest_says(session, '{"type":"session","state":"ended","user":"user","uid":%d}' % stack.json("session", "list")[0]["uid"])
-    assert session.viewer.ended(60), "the viewer is closed"
+    uid = stack.json("session", "list")[0]["uid"]
+    guest_says(session, '{"type":"session","state":"ended","user":"user","uid":%d}' % uid, lambda: session.viewer.ended(15),
+               "the viewer is closed")
     eventually(lambda: not stack.desktops(owner="alice"), lambda: f"no desktop of alice\n{stack.log_tail()}", 60)
     assert logged("session-end: user=alice")
     session.close()
