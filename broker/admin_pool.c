@@ -84,6 +84,7 @@ static struct json_object *pool_json(const struct pool *pool, const struct inven
 	json_add_text(object, "guest_groups", pool->guest_groups);
 	json_add_text(object, "clipboard", pool_clipboard_text(pool->clipboard));
 	json_add(object, "clipboard_primary", json_object_new_boolean(pool->clipboard_primary));
+	json_add(object, "sound", json_object_new_boolean(pool->sound));
 	add_counts(object, inventory, pool->name);
 	json_add(object, "users",
 		 entitled(inventory->entitlements, inventory->n_entitlements, pool->name, ENTITLED_USER));

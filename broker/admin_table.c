@@ -201,7 +201,8 @@ const struct admin_command admin_commands[] = {
 	    },
 	.flags = ADMIN_POOL_KEYS,
 	.summary = "Change a pool's settings",
-	.help = "New desktops get them; those that are there keep what they were made with, but for the clipboard's.",
+	.help = "New desktops get them; those that are there keep what they were made with, but for those of clipboard "
+		"and sound.",
     },
     {
 	.noun = "pool",

@@ -31,6 +31,8 @@ const struct pool_key pool_keys[] = {
      "is."},
     {"clipboard-primary", POOL_KEY_FLAG, offsetof(struct pool, clipboard_primary), 0, 0, "off",
      "Selecting by mouse counts as copying, and the middle button as pasting, between viewers and desktops too."},
+    {"sound", POOL_KEY_FLAG, offsetof(struct pool, sound), 0, 0, "on",
+     "Viewers may play what the desktop plays. At once, also where somebody is."},
     {NULL, POOL_KEY_NUMBER, 0, 0, 0, NULL, NULL},
 };
 

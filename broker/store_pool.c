@@ -6,7 +6,7 @@
 
 #define POOL_COLUMNS                                                                                                   \
 	"SELECT name, image, kind, memory_mib, vcpus, max, min_spare, keyboard, created, guest_groups,"                \
-	" clipboard, clipboard_primary FROM pool"
+	" clipboard, clipboard_primary, sound FROM pool"
 
 static void read_pool(sqlite3_stmt *statement, void *row)
 {
@@ -27,6 +27,7 @@ static void read_pool(sqlite3_stmt *statement, void *row)
 	column_text(statement, 10, clipboard, sizeof(clipboard));
 	(void)pool_clipboard_from_text(clipboard, &pool->clipboard);
 	pool->clipboard_primary = sqlite3_column_int64(statement, 11) != 0;
+	pool->sound = sqlite3_column_int64(statement, 12) != 0;
 }
 
 int store_pools(struct store *store, struct pool **ret, size_t *ret_n)
@@ -50,12 +51,12 @@ int store_pool_insert(struct store *store, const struct pool *pool)
 {
 	if (!pool_is_valid(pool))
 		return -EINVAL;
-	return store_run(store, "INSERT INTO pool VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	return store_run(store, "INSERT INTO pool VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 			 VALUES(TEXT(pool->name), TEXT(pool->image), TEXT(pool_kind_text(pool->kind)),
 				NUMBER(pool->memory_mib), NUMBER(pool->vcpus), NUMBER(pool->max),
 				NUMBER(pool->min_spare), TEXT(pool->keyboard), NUMBER(pool->created),
 				TEXT(pool->guest_groups), TEXT(pool_clipboard_text(pool->clipboard)),
-				NUMBER(pool->clipboard_primary)),
+				NUMBER(pool->clipboard_primary), NUMBER(pool->sound)),
 			 NULL);
 }
 
@@ -66,11 +67,12 @@ int store_pool_update(struct store *store, const struct pool *pool)
 	return store_run_one(store,
 			     "UPDATE pool SET image = ?2, kind = ?3, memory_mib = ?4, vcpus = ?5, max = ?6,"
 			     " min_spare = ?7, keyboard = ?8, guest_groups = ?9, clipboard = ?10,"
-			     " clipboard_primary = ?11 WHERE name = ?1",
+			     " clipboard_primary = ?11, sound = ?12 WHERE name = ?1",
 			     VALUES(TEXT(pool->name), TEXT(pool->image), TEXT(pool_kind_text(pool->kind)),
 				    NUMBER(pool->memory_mib), NUMBER(pool->vcpus), NUMBER(pool->max),
 				    NUMBER(pool->min_spare), TEXT(pool->keyboard), TEXT(pool->guest_groups),
-				    TEXT(pool_clipboard_text(pool->clipboard)), NUMBER(pool->clipboard_primary)));
+				    TEXT(pool_clipboard_text(pool->clipboard)), NUMBER(pool->clipboard_primary),
+				    NUMBER(pool->sound)));
 }
 
 int store_pool_delete(struct store *store, const char *name)

@@ -42,6 +42,7 @@ struct pool {
 	int64_t created;
 	enum pool_clipboard clipboard;
 	bool clipboard_primary; /* what is selected by mouse counts too */
+	bool sound;             /* viewers may play what desktops play */
 };
 
 enum entitlement_kind { ENTITLED_USER, ENTITLED_GROUP };

@@ -55,4 +55,6 @@ const char *const store_migrations[STORE_VERSION] = {
     "  id INTEGER PRIMARY KEY, minute INTEGER NOT NULL, user TEXT NOT NULL, desktop TEXT NOT NULL, pool TEXT NOT NULL,"
     "  direction TEXT NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL, time INTEGER NOT NULL,"
     "  UNIQUE (minute, user, desktop, pool, direction)) STRICT;",
+    /* 6 -> 7: sound */
+    "ALTER TABLE pool ADD COLUMN sound INTEGER NOT NULL DEFAULT 1;",
 };

@@ -3,7 +3,7 @@
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 
-#define STORE_VERSION 6
+#define STORE_VERSION 7
 
 extern const char *const store_migrations[STORE_VERSION];
 

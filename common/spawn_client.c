@@ -8,8 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SPAWN_TIMEOUT_USEC (10 * UINT64_C(1000000))
 #define SPAWN_RETRY_USEC UINT64_C(100000)
@@ -363,6 +363,11 @@ int spawn_client_signal(struct spawn_client *client, enum spawn_kind kind, uint3
 int spawn_client_status(struct spawn_client *client, spawn_done_fn done, void *userdata)
 {
 	return spawn_client_ask(client, SPAWN_STATUS, 0, 0, 0, done, userdata);
+}
+
+bool spawn_client_has_sound(void)
+{
+	return access(SPAWN_SOUND_PROGRAM, X_OK) == 0;
 }
 
 void spawn_client_forget(struct spawn_client *client, void *userdata)

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "host/spawn/spawn_api.h"
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 struct spawn_client;
@@ -33,6 +34,9 @@ int spawn_client_get(struct spawn_client *client, enum spawn_kind kind, uint32_t
 int spawn_client_signal(struct spawn_client *client, enum spawn_kind kind, uint32_t slot, int signal,
 			spawn_done_fn done, void *userdata);
 int spawn_client_status(struct spawn_client *client, spawn_done_fn done, void *userdata);
+
+/* Whether this machine has the program of SPAWN_SOUND; asks nobody. */
+bool spawn_client_has_sound(void);
 
 /* Forgets queued and running requests of this userdata: their `done` is not called (a START still happens). */
 void spawn_client_forget(struct spawn_client *client, void *userdata);

@@ -96,8 +96,9 @@ static void add_devices(struct words *words)
 	option(words, "-device", "virtio-tablet-pci,id=tablet0");
 	option(words, "-device", "virtio-rng-pci,id=rng0");
 	option(words, "-device", "vmgenid,id=vmgenid0,guid=auto");
+	/* No microphone: no viewer can feed one. */
 	option(words, "-device", "ich9-intel-hda,id=sound0");
-	option(words, "-device", "hda-duplex,bus=sound0.0,audiodev=audio0");
+	option(words, "-device", "hda-output,bus=sound0.0,audiodev=audio0");
 	/* Reserved also where nothing is plugged in: all desktops of a pool have the same hardware. */
 	option(words, "-device", "pcie-root-port,id=nic-port,chassis=1");
 	option(words, "-device", "pcie-root-port,id=data-port,chassis=2");

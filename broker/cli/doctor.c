@@ -18,6 +18,7 @@ int doctor_run(const struct conf *conf, const char *user, bool all, bool json)
 	doctor_rights(&doctor);
 	doctor_cgroup(&doctor);
 	doctor_network(&doctor);
+	doctor_sound(&doctor);
 	doctor_pam(&doctor);
 	if (user)
 		doctor_login(&doctor, user);

@@ -20,6 +20,7 @@ int doctor_run(const struct conf *conf, const char *user, bool all, bool json);
 /* doctor_system.c */
 void doctor_kvm(struct doctor *doctor);
 void doctor_network(struct doctor *doctor);
+void doctor_sound(struct doctor *doctor);
 void doctor_cgroup(struct doctor *doctor);
 void doctor_disk(struct doctor *doctor);
 /* doctor_rights.c */

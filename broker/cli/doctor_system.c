@@ -3,6 +3,7 @@
 #include "broker/cli/doctor.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "common/spawn_client.h"
 #include "host/accel.h"
 
 #include <errno.h>
@@ -97,6 +98,16 @@ void doctor_network(struct doctor *doctor)
 		findings_add(doctor->findings, FINDING_PROBLEM, "nftables",
 			     "use a kernel (or container) with nf_tables, or set network = none in [host]",
 			     "nft cannot list the kernel's tables, so desktops get no network");
+}
+
+void doctor_sound(struct doctor *doctor)
+{
+	if (spawn_client_has_sound())
+		findings_add(doctor->findings, FINDING_OK, "sound", NULL, SPAWN_SOUND_PROGRAM " is there");
+	else
+		findings_add(doctor->findings, FINDING_NOTE, "sound",
+			     "install the package pulseaudio; no other part of it has to run",
+			     "there is no " SPAWN_SOUND_PROGRAM ", so desktops are silent; all else of them works");
 }
 
 static bool has_word(const char *text, const char *word)

@@ -12,12 +12,14 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #define FIRST_FD 3
+#define WORD_MAX 48
 
 /* What the child says through the close-on-exec pipe when a step fails. */
 struct child_failure {
@@ -100,12 +102,22 @@ static void child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* An empty one that ends with the process. What this machine unmounts later goes here as well. */
+static void child_make_tmp(int pipe_fd)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=64k,nr_inodes=16") < 0)
+		child_fail(pipe_fd, "making its own /tmp");
+}
+
 static void child_change_user(const struct child_plan *plan, int pipe_fd)
 {
 	gid_t gid = (gid_t)plan->uid, kvm = plan->entry->kvm ? plan->kvm_group : 0;
 
 	if (plan->namespaces && unshare(plan->entry->namespaces) < 0)
 		child_fail(pipe_fd, "making its namespaces");
+	if (plan->namespaces && (plan->entry->namespaces & CLONE_NEWNS))
+		child_make_tmp(pipe_fd);
 	if (setgroups(kvm ? 1 : 0, &kvm) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(plan->uid, plan->uid, plan->uid) < 0)
 		child_fail(pipe_fd, "changing the user");
@@ -150,11 +162,41 @@ static void child_drop_rights(const struct child_plan *plan, int pipe_fd)
 	}
 }
 
-static void __attribute__((noreturn)) child_main(const struct child_plan *plan, int go, int pipe_fd)
+struct environment {
+	char *words[8]; /* the last one NULL */
+	char listen_pid[WORD_MAX], runtime[WORD_MAX], state[WORD_MAX];
+};
+
+/* Of this very process. PulseAudio keeps two directories, makes them, and wants no other's there. */
+static void child_environment(const struct spawn_entry *entry, struct environment *ret)
 {
 	static char path[] = "PATH=/usr/local/bin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8", debug[] = "HOTDESK_DEBUG=1";
+	static char listen_fds[] = "LISTEN_FDS=1", home[] = "HOME=/nonexistent";
 	const char *verbose = getenv("HOTDESK_DEBUG");
-	char *environment[] = {path, lang, verbose && strcmp(verbose, "1") == 0 ? debug : NULL, NULL};
+	char **word = ret->words;
+
+	*word++ = path;
+	*word++ = lang;
+	if (entry->activated) {
+		snprintf(ret->listen_pid, sizeof(ret->listen_pid), "LISTEN_PID=%d", (int)getpid());
+		*word++ = listen_fds;
+		*word++ = ret->listen_pid;
+	}
+	if (entry->scratch) {
+		snprintf(ret->runtime, sizeof(ret->runtime), "PULSE_RUNTIME_PATH=/tmp/hotdesk-%u", getuid());
+		snprintf(ret->state, sizeof(ret->state), "PULSE_STATE_PATH=/tmp/hotdesk-%u", getuid());
+		*word++ = home;
+		*word++ = ret->runtime;
+		*word++ = ret->state;
+	} else if (verbose && strcmp(verbose, "1") == 0) {
+		*word++ = debug;
+	}
+	*word = NULL;
+}
+
+static void __attribute__((noreturn)) child_main(const struct child_plan *plan, int go, int pipe_fd)
+{
+	struct environment environment;
 
 	child_wait(go);
 	child_signals();
@@ -162,7 +204,8 @@ static void __attribute__((noreturn)) child_main(const struct child_plan *plan, 
 	umask(0077);
 	pipe_fd = child_place_fds(plan, pipe_fd);
 	child_drop_rights(plan, pipe_fd);
-	execve(plan->path, plan->argv, environment);
+	child_environment(plan->entry, &environment);
+	execve(plan->path, plan->argv, environment.words);
 	child_fail(pipe_fd, "executing it");
 }
 

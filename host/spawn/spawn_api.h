@@ -15,11 +15,13 @@
 #define SPAWN_SLOTS_MAX 20000
 #define SPAWN_TAG_MAX 64
 #define SPAWN_TEXT_MAX 256
+#define SPAWN_SOUND_PROGRAM "/usr/bin/pulseaudio"
 
 enum spawn_kind {
 	SPAWN_QEMU,    /* asked by host: /usr/bin/qemu-system-x86_64 */
 	SPAWN_SCREEN,  /* asked by broker: hotdesk-screen beside hotdesk-spawn's own binary */
 	SPAWN_DISPLAY, /* asked by broker: hotdesk-display */
+	SPAWN_SOUND,   /* asked by broker: SPAWN_SOUND_PROGRAM, told by sd_listen_fds(3) that fd 3 is its socket */
 	SPAWN_KINDS,
 };
 

@@ -3,9 +3,9 @@
 
 #include <sched.h>
 
-/* What neither a screen nor a display has any use for and what would widen a hole in them: modules, mounts, namespaces,
- * keyrings, tracing of others. These calls fail with EPERM from before the program is executed until it ends; all
- * others are allowed. */
+/* What no screen, display or sound daemon has any use for and what would widen a hole in them: modules, mounts,
+ * namespaces, keyrings, tracing of others. These calls fail with EPERM from before the program is executed until it
+ * ends; all others are allowed. */
 static const char *const denied[] = {
     "acct",
     "add_key",
@@ -77,6 +77,19 @@ const struct spawn_entry spawn_table[SPAWN_KINDS] = {
 	    .namespaces = CLONE_NEWIPC | CLONE_NEWNET,
 	    .max_files = 256,
 	    .max_processes = 64,
+	    .denied = denied,
+	},
+    /* Hears its own desktop alone: what connects to it was given its socket. */
+    [SPAWN_SOUND] =
+	{
+	    .name = "sound",
+	    .path = SPAWN_SOUND_PROGRAM,
+	    .peer = SPAWN_PEER_BROKER,
+	    .activated = true,
+	    .scratch = true,
+	    .namespaces = CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS,
+	    .max_files = 256,
+	    .max_processes = 512,
 	    .denied = denied,
 	},
 };

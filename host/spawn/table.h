@@ -17,6 +17,8 @@ struct spawn_entry {
 	enum spawn_peer peer; /* who may ask for it */
 	bool upper_uids;      /* uids of the upper half of the range (viewers) instead of the lower (desktops) */
 	bool kvm;             /* keeps the group of /dev/kvm */
+	bool activated;       /* its first fd is a listening socket, in the manner of sd_listen_fds(3) */
+	bool scratch;         /* wants a directory to write to: an empty /tmp of its own, with CLONE_NEWNS */
 	int namespaces;       /* CLONE_NEW* of its own, where spawn is root and the kernel lets it */
 	rlim_t max_files;     /* RLIMIT_NOFILE */
 	rlim_t max_processes; /* RLIMIT_NPROC of its uid, threads counted */

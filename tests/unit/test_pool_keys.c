@@ -55,6 +55,7 @@ static void defaults_are_those_of_the_table(void **state)
 	assert_string_equal(pool.keyboard, "us");
 	assert_int_equal(pool.clipboard, POOL_CLIPBOARD_BOTH);
 	assert_false(pool.clipboard_primary);
+	assert_true(pool.sound);
 	for (const struct pool_key *key = pool_keys; key->name; key++) {
 		char text[64];
 
@@ -83,6 +84,8 @@ static void good_values_are_set(void **state)
 	assert_sets("clipboard", "both", "both");
 	assert_sets("clipboard-primary", "on", "on");
 	assert_sets("clipboard-primary", "off", "off");
+	assert_sets("sound", "off", "off");
+	assert_sets("sound", "on", "on");
 	assert_sets("keyboard", "de", "de");
 	assert_sets("keyboard", "de(nodeadkeys)", "de(nodeadkeys)");
 }
@@ -101,6 +104,7 @@ static void bad_values_are_refused(void **state)
 	assert_refused("clipboard", "in,out", "none, in, out or both");
 	assert_refused("clipboard-primary", "yes", "on or off");
 	assert_refused("clipboard-primary", "", "on or off");
+	assert_refused("sound", "yes", "on or off");
 	assert_refused("image", "", "image list");
 	assert_refused("image", "../x", "image list");
 	assert_refused("kind", "Floating", "floating or dedicated");

@@ -530,6 +530,54 @@ static void test_uid_decides_what_may_be_asked(void **state)
 	assert_int_equal(results[1], 1);
 }
 
+/* A socket in the manner of sd_listen_fds(3), and as root an empty /tmp; what it finds is printed on fd 4. */
+static void test_sound_daemon_gets_its_socket_and_an_empty_tmp(void **state)
+{
+	static char script[] = "test -S /proc/self/fd/3 && test $LISTEN_FDS = 1 && test $LISTEN_PID = $$ && "
+			       "test $HOME = /nonexistent && mkdir $PULSE_RUNTIME_PATH && "
+			       "test $PULSE_STATE_PATH = $PULSE_RUNTIME_PATH && ls /tmp && rmdir $PULSE_RUNTIME_PATH";
+	char *argv[] = {"sh", "-c", script, NULL}, expected[32] = "", text[256] = "";
+	uid_t uid = getuid() == 0 ? VM_UID_FIRST : getuid();
+	int out[2], fds[2] = {-1, -1};
+	struct child_plan plan = {.entry = &spawn_table[SPAWN_SOUND],
+				  .path = "/bin/sh",
+				  .argv = argv,
+				  .fds = fds,
+				  .n_fds = 2,
+				  .stderr_index = 1,
+				  .change_uid = getuid() == 0,
+				  .uid = uid,
+				  .namespaces = getuid() == 0 && child_can_unshare()};
+	struct child child;
+	struct error err;
+	int status;
+
+	(void)state;
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fds[1] = out[1];
+	assert_int_equal(child_fork(&plan, &child, &err), 0);
+	assert_int_equal(child_go(&child, &plan, &err), 0);
+	close(out[1]);
+	close(fds[0]);
+	for (size_t at = 0; at < sizeof(text) - 1;) {
+		ssize_t n = read(out[0], text + at, sizeof(text) - 1 - at);
+
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+	snprintf(expected, sizeof(expected), "hotdesk-%u\n", uid);
+	if (plan.namespaces)
+		assert_string_equal(text, expected);
+	else
+		assert_non_null(strstr(text, expected));
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(child.pidfd);
+	close(out[0]);
+}
+
 /* hotdesk-spawn killed before the record is there: the process must not come to life. */
 static void test_child_without_go_never_runs(void **state)
 {
@@ -582,6 +630,7 @@ int main(int argc, char **argv, char **environment)
 	    SPAWN_TEST(test_malformed_requests_are_refused),
 	    SPAWN_TEST(test_wrong_size_ends_the_connection_alone),
 	    SPAWN_TEST(test_uid_decides_what_may_be_asked),
+	    cmocka_unit_test(test_sound_daemon_gets_its_socket_and_an_empty_tmp),
 	    cmocka_unit_test(test_child_without_go_never_runs),
 	};
 

@@ -46,7 +46,8 @@ static const struct pool office = {.name = "office",
 				   .keyboard = "de",
 				   .created = 1000,
 				   .clipboard = POOL_CLIPBOARD_OUT,
-				   .clipboard_primary = true};
+				   .clipboard_primary = true,
+				   .sound = true};
 
 static void add_pool(struct fixture *f)
 {
@@ -76,6 +77,7 @@ static void pool_is_kept_over_a_restart(void **state)
 	changed.memory_mib = 2048;
 	changed.clipboard = POOL_CLIPBOARD_IN;
 	changed.clipboard_primary = false;
+	changed.sound = false;
 	assert_int_equal(store_pool_update(f->store, &changed), 0);
 	reopen(f);
 	assert_int_equal(store_pools(f->store, &pools, &n), 0);
@@ -361,12 +363,13 @@ static void older_store_is_migrated(void **state)
 		"DROP TABLE copied;"
 		"ALTER TABLE desktop DROP COLUMN memory_mib; ALTER TABLE desktop DROP COLUMN vcpus;"
 		"ALTER TABLE pool DROP COLUMN clipboard; ALTER TABLE pool DROP COLUMN clipboard_primary;"
-		"PRAGMA user_version = 1");
+		"ALTER TABLE pool DROP COLUMN sound; PRAGMA user_version = 1");
 	assert_int_equal(store_open(f->path, &f->store, &err), 0);
 	assert_int_equal(store_pool_get(f->store, "office", &pool), 0);
 	assert_string_equal(pool.guest_groups, "");
 	assert_int_equal(pool.clipboard, POOL_CLIPBOARD_BOTH);
 	assert_false(pool.clipboard_primary);
+	assert_true(pool.sound);
 	assert_int_equal(store_session_find(f->store, "office-a", &found), 0);
 	assert_int_equal(found.uid, 2001);
 	assert_int_equal(found.gid, 0);

@@ -157,11 +157,11 @@ def pools():
     assert {"image": "empty", "kind": "floating", "memory_mib": 128, "vcpus": 2, "max": 3, "min_spare": 0,
             "keyboard": "us", "users": [], "groups": [], "desktops": 0}.items() <= pool.items(), pool
     said("128 MiB", "pool", "list")
-    assert (pool["clipboard"], pool["clipboard_primary"]) == ("both", False), pool
+    assert (pool["clipboard"], pool["clipboard_primary"], pool["sound"]) == ("both", False, True), pool
     said("office is changed", "pool", "set", "office", "memory=1G", "keyboard=de(nodeadkeys)", "kind=dedicated",
-         "clipboard=out", "clipboard-primary=on")
+         "clipboard=out", "clipboard-primary=on", "sound=off")
     pool = stack.json("pool", "show", "office")
-    assert (pool["clipboard"], pool["clipboard_primary"]) == ("out", True), pool
+    assert (pool["clipboard"], pool["clipboard_primary"], pool["sound"]) == ("out", True, False), pool
     assert (pool["memory_mib"], pool["keyboard"], pool["kind"], pool["max"]) == (1024, "de(nodeadkeys)", "dedicated", 3)
     refused(1, "`hotdesk pool list` shows", "pool", "show", "nothing")
     refused(1, "`hotdesk pool list` shows", "pool", "set", "nothing", "max=1")
@@ -182,6 +182,7 @@ def bad_pool_settings_are_refused():
     refused(2, "512M or 2G", "pool", "set", "strict", "memory=2")
     refused(2, "none, in, out or both", "pool", "set", "strict", "clipboard=yes")
     refused(2, "on or off", "pool", "set", "strict", "clipboard-primary=yes")
+    refused(2, "on or off", "pool", "set", "strict", "sound=no")
     refused(2, "floating or dedicated", "pool", "set", "strict", "kind=other")
     refused(2, "from 1 to 255", "pool", "set", "strict", "vcpus=0")
     refused(2, "KEY=VALUE", "pool", "set", "strict", "memory")

@@ -92,6 +92,17 @@ def all_is_well():
 
 
 @case
+def a_machine_without_pulseaudio():
+    assert of(examine()[1], "sound")[0][0] == "ok"
+    if os.geteuid() != 0:
+        raise Skip("only root can hide a program")
+    hide = "mount --bind /dev/null /usr/bin/pulseaudio && exec \"$@\""
+    code, findings = examine(prefix=("unshare", "--mount", "sh", "-c", hide, "sh"))
+    level, text = of(findings, "sound")[0]
+    assert code == 0 and level == "note" and "desktops are silent" in text, findings
+
+
+@case
 def all_images_where_asked():
     _, findings = examine("--all")
     assert [text.split()[0] for _, text in of(findings, "images")] == ["office:1", "office:2"], findings
