@@ -125,11 +125,11 @@ static int frame_size(struct filter *filter, size_t *length, struct error *err)
 static int frame_qemu(struct filter *filter, size_t *length, struct error *err)
 {
 	switch (filter->buffer[1]) {
-	case 0:
+	case QEMU_KEY:
 		*length = 12;
 		return 0;
-	case 1: /* audio: operation 2 carries a sample format */
-		*length = get_u16(filter->buffer + 2) == 2 ? 10 : 4;
+	case QEMU_AUDIO:
+		*length = get_u16(filter->buffer + 2) == SOUND_FORMAT ? 10 : 4;
 		return 0;
 	default:
 		return refuse(err, -EPROTO, "an unknown QEMU message");
@@ -169,12 +169,19 @@ static const struct {
 	int32_t encoding;
 	uint32_t feature;
 } features[] = {
-    {ENCODING_DESKTOP_SIZE, FEATURE_DESKTOP_SIZE},   {ENCODING_EXT_DESKTOP_SIZE, FEATURE_EXT_DESKTOP_SIZE},
-    {ENCODING_DESKTOP_NAME, FEATURE_DESKTOP_NAME},   {ENCODING_FENCE, FEATURE_FENCE},
-    {ENCODING_CONTINUOUS, FEATURE_CONTINUOUS},       {ENCODING_QEMU_KEY, FEATURE_QEMU_KEY},
-    {ENCODING_CURSOR_ALPHA, FEATURE_CURSOR_ALPHA},   {ENCODING_CURSOR_RICH, FEATURE_CURSOR_RICH},
-    {ENCODING_CURSOR_X, FEATURE_CURSOR_X},           {ENCODING_POINTER_POS, FEATURE_POINTER_POS},
-    {ENCODING_MOUSE_BUTTONS, FEATURE_MOUSE_BUTTONS}, {ENCODING_EXT_CLIPBOARD, FEATURE_CLIPBOARD},
+    {ENCODING_DESKTOP_SIZE, FEATURE_DESKTOP_SIZE},
+    {ENCODING_EXT_DESKTOP_SIZE, FEATURE_EXT_DESKTOP_SIZE},
+    {ENCODING_DESKTOP_NAME, FEATURE_DESKTOP_NAME},
+    {ENCODING_FENCE, FEATURE_FENCE},
+    {ENCODING_CONTINUOUS, FEATURE_CONTINUOUS},
+    {ENCODING_QEMU_KEY, FEATURE_QEMU_KEY},
+    {ENCODING_CURSOR_ALPHA, FEATURE_CURSOR_ALPHA},
+    {ENCODING_CURSOR_RICH, FEATURE_CURSOR_RICH},
+    {ENCODING_CURSOR_X, FEATURE_CURSOR_X},
+    {ENCODING_POINTER_POS, FEATURE_POINTER_POS},
+    {ENCODING_MOUSE_BUTTONS, FEATURE_MOUSE_BUTTONS},
+    {ENCODING_EXT_CLIPBOARD, FEATURE_CLIPBOARD},
+    {ENCODING_QEMU_AUDIO, FEATURE_SOUND},
 };
 
 static uint32_t feature_of(int32_t encoding)
@@ -310,11 +317,26 @@ static int parse_cut_text(struct filter *filter, struct filter_message *ret, str
 	return 0;
 }
 
+static int parse_sound(struct filter *filter, struct filter_message *ret, struct error *err)
+{
+	ret->type = FILTER_SOUND;
+	ret->flags = get_u16(filter->buffer + 2);
+	switch (ret->flags) {
+	case SOUND_ENABLE:
+	case SOUND_DISABLE:
+		return 0;
+	case SOUND_FORMAT:
+		ret->sound = (struct sound_format){filter->buffer[4], filter->buffer[5], get_u32(filter->buffer + 6)};
+		return sound_format_good(&ret->sound) ? 0 : refuse(err, -EPROTO, "a sound format that does not exist");
+	default:
+		return refuse(err, -EPROTO, "an unknown message of sound");
+	}
+}
+
 static int parse_qemu(struct filter *filter, struct filter_message *ret, struct error *err)
 {
-	(void)err;
-	if (filter->buffer[1] != 0)
-		return 0;
+	if (filter->buffer[1] == QEMU_AUDIO)
+		return parse_sound(filter, ret, err);
 	ret->type = FILTER_KEY;
 	ret->flag = get_u16(filter->buffer + 2) != 0;
 	ret->keysym = get_u32(filter->buffer + 4);

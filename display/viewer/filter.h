@@ -9,6 +9,7 @@
 #define VIEWER_FILTER_H
 
 #include "common/error.h"
+#include "display/viewer/sound_wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,7 @@ enum filter_type {
 	FILTER_CONTINUOUS,  /* flag = on, area */
 	FILTER_SIZE,        /* SetDesktopSize: area.w, area.h, screens */
 	FILTER_CUT_TEXT,    /* a part of a clipboard message: payload, total; flags: FILTER_CUT_... */
+	FILTER_SOUND,       /* flags: enum sound_request; sound: of a SOUND_FORMAT, good */
 };
 
 #define FILTER_CUT_EXTENDED UINT32_C(1) /* the message is one of the Extended Clipboard */
@@ -52,6 +54,7 @@ enum filter_feature {
 	FEATURE_POINTER_POS = 1 << 9,      /* -232 */
 	FEATURE_MOUSE_BUTTONS = 1 << 10,   /* -316 */
 	FEATURE_CLIPBOARD = 1 << 11,       /* Extended Clipboard, 0xC0A1E5CE */
+	FEATURE_SOUND = 1 << 12,           /* QEMU audio, -259 */
 };
 
 struct filter_area {
@@ -71,6 +74,7 @@ struct filter_message {
 	const uint8_t *payload; /* of a clipboard message: in the bytes that were fed */
 	size_t payload_size, total;
 	unsigned screens;
+	struct sound_format sound;
 };
 
 struct filter {

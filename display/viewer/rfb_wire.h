@@ -17,6 +17,7 @@
 #define ENCODING_CURSOR_X (-240)
 #define ENCODING_COMPRESS_0 (-256)
 #define ENCODING_QEMU_KEY (-258)
+#define ENCODING_QEMU_AUDIO (-259)
 #define ENCODING_DESKTOP_NAME (-307)
 #define ENCODING_EXT_DESKTOP_SIZE (-308)
 #define ENCODING_FENCE (-312)
@@ -29,6 +30,11 @@
 #define SERVER_CUT_TEXT 3
 #define SERVER_END_OF_CONTINUOUS 150
 #define SERVER_FENCE 248
+#define SERVER_QEMU 255
+
+/* Of QEMU's messages, both ways. */
+#define QEMU_KEY 0
+#define QEMU_AUDIO 1
 
 #define FENCE_REQUEST UINT32_C(0x80000000)
 #define FENCE_KNOWN UINT32_C(7) /* block before, block after, sync next: what one ordered stream does anyway */

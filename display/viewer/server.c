@@ -118,6 +118,7 @@ static void server_handle(struct server *server, const struct filter_message *me
 		update_size_asked(server, message);
 		break;
 	case FILTER_NONE:
+	case FILTER_SOUND:
 	case FILTER_KEY:
 	case FILTER_POINTER:
 	case FILTER_CUT_TEXT:

@@ -194,6 +194,7 @@ static void viewer_message(struct viewer *viewer, struct filter_message *message
 {
 	switch (message->type) {
 	case FILTER_NONE:
+	case FILTER_SOUND:
 		break;
 	case FILTER_CLIENT_INIT:
 		viewer_client_init(viewer);

@@ -17,6 +17,8 @@ static unsigned digest(const struct filter_message *message)
 		abort();
 	if (message->type == FILTER_REQUEST && (message->area.w == 0 || message->area.h == 0))
 		abort();
+	if (message->type == FILTER_SOUND && message->flags == SOUND_FORMAT && !sound_format_good(&message->sound))
+		abort();
 	for (size_t i = 0; i < message->size; i++)
 		sum = sum * 33 + message->bytes[i];
 	for (size_t i = 0; i < message->payload_size; i++)

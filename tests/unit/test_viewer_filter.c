@@ -120,8 +120,6 @@ static void test_dropped_messages(void **state)
 	    {"\13\0\0\0\xff\xff\xff\xff", 8},
 	    {"\17\2\0\0", 4},
 	    {"\xfa\0\1\2", 4},
-	    {"\xff\1\0\0", 4},
-	    {"\xff\1\0\2\3\2\0\0\xac\x44", 10},
 	    {"\3\1\0\0\0\0\0\0\0\7", 10},
 	};
 	struct filter filter;
@@ -202,6 +200,12 @@ static void test_refused_messages(void **state)
 	    {"\xfb\0\1\1\1\1\xff\0", 8, -EMSGSIZE},
 	    {"\xf8\0\0\0\x80\0\0\0\x41", 9, -EMSGSIZE},
 	    {"\xff\x09\0\0", 4, -EPROTO},
+	    {"\xff\1\0\3", 4, -EPROTO},
+	    {"\xff\1\xff\xff", 4, -EPROTO},
+	    {"\xff\1\0\2\6\2\0\0\xac\x44", 10, -EPROTO},
+	    {"\xff\1\0\2\3\0\0\0\xac\x44", 10, -EPROTO},
+	    {"\xff\1\0\2\3\2\0\0\0\0", 10, -EPROTO},
+	    {"\xff\1\0\2\3\2\0\0\xbb\x81", 10, -EPROTO},
 	    {"\1", 1, -EPROTO},
 	    {"\xc8", 1, -EPROTO},
 	    {"\0\0\0\0\x18\x18\0\1\0\xff\0\xff\0\xff\x10\x08\0\0\0\0", 20, -EPROTO},
@@ -249,6 +253,30 @@ static void test_extensions(void **state)
 	assert_int_equal(message.size, 20);
 }
 
+static void test_sound(void **state)
+{
+	static const uint8_t encodings[] = {2, 0, 0, 1, 0xff, 0xff, 0xfe, 0xfd}; /* -259 */
+	struct filter filter;
+	struct filter_message message;
+
+	(void)state;
+	start(&filter);
+	assert_int_equal(feed(&filter, encodings, sizeof(encodings), &message), 1);
+	assert_int_equal(message.features, FEATURE_SOUND);
+	assert_int_equal(message.size, 4);
+	assert_int_equal(feed(&filter, "\xff\1\0\2\4\1\0\0\xac\x44", 10, &message), 1);
+	assert_int_equal(message.type, FILTER_SOUND);
+	assert_int_equal(message.flags, SOUND_FORMAT);
+	assert_int_equal(message.sound.sample, SOUND_U32);
+	assert_int_equal(message.sound.channels, 1);
+	assert_int_equal(message.sound.rate, 44100);
+	assert_int_equal(feed(&filter, "\xff\1\0\0", 4, &message), 1);
+	assert_int_equal(message.type, FILTER_SOUND);
+	assert_int_equal(message.flags, SOUND_ENABLE);
+	assert_int_equal(feed(&filter, "\xff\1\0\1", 4, &message), 1);
+	assert_int_equal(message.flags, SOUND_DISABLE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +287,7 @@ int main(void)
 	    cmocka_unit_test(test_encodings_for_libvncserver),
 	    cmocka_unit_test(test_refused_messages),
 	    cmocka_unit_test(test_extensions),
+	    cmocka_unit_test(test_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,7 @@ def a_message_no_viewer_sends_ends_only_that_viewer():
         "255 screens": struct.pack(">BxHHBx", 251, 100, 100, 255),
         "a 3-bit pixel format": struct.pack(">BxxxBBBBHHHBBB3x", 0, 3, 24, 0, 1, 255, 255, 255, 16, 8, 0),
         "a shift of 255": struct.pack(">BxxxBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 255, 8, 0),
+        "sound of 48001 Hz": struct.pack(">BBHBBI", 255, 1, 2, 3, 2, 48001),
         "an unknown message": b"\xc8",
     }
     for what, data in bad.items():
