@@ -66,6 +66,8 @@ def what_is_printed_leads_to_a_desktop_and_ctrl_c_ends_all():
         assert user == "demo" and re.fullmatch(r"([a-km-np-z2-9]{4}-){2}[a-km-np-z2-9]{4}", password), run.login
         assert run.ca.read_text().startswith("-----BEGIN CERTIFICATE-----")
         assert (place.path / "password").stat().st_mode & 0o777 == 0o600
+        if pathlib.Path("/proc/net/if_inet6").exists():
+            socket.create_connection(("::1", run.port)).close()
         run.wait(READY, BOOT_TIMEOUT)
         assert "programs" in run.cli("status")
         spare = run.cli("desktop", "list").splitlines()[1].split()
@@ -101,6 +103,7 @@ def the_second_start_has_the_image_and_the_password_already():
 
 @quickstart_case
 def what_a_killed_quickstart_leaves_is_stopped_by_the_next():
+    before = outside()
     with Quickstart(place.path) as run:
         run.wait(LOGIN)
         pid = int(subprocess.run(["pgrep", "-P", str(run.process.pid)], capture_output=True, check=True).stdout)
@@ -113,6 +116,7 @@ def what_a_killed_quickstart_leaves_is_stopped_by_the_next():
         versions = [line.split()[1:3] for line in run.cli("image", "list").splitlines()[1:]]
         assert any(int(number) > 1 and published == "yes" for number, published in versions), versions
         run.interrupt()
+    assert outside() == before, outside() ^ before
 
 
 @quickstart_case
