@@ -118,7 +118,7 @@ class Quickstart:
         return done.stdout
 
     def interrupt(self):
-        """Ctrl-C; nothing runs then, and nothing is left in the kernel or where other programs keep theirs."""
+        """Ctrl-C; nothing of it runs then."""
         self.process.stdin.write(CTRL_C)
         self.process.stdin.flush()
         code = self.process.wait(90)
