@@ -18,6 +18,10 @@
 #define DISPLAY1_MOUSE "org.qemu.Display1.Mouse"
 #define DISPLAY1_CLIPBOARD "org.qemu.Display1.Clipboard"
 #define DISPLAY1_LISTENER "org.qemu.Display1.Listener"
+#define DISPLAY1_AUDIO_PATH "/org/qemu/Display1/Audio"
+#define DISPLAY1_AUDIO "org.qemu.Display1.Audio"
+#define DISPLAY1_AUDIO_OUT_PATH "/org/qemu/Display1/AudioOutListener"
+#define DISPLAY1_AUDIO_OUT "org.qemu.Display1.AudioOutListener"
 #define DISPLAY1_LISTENER_MAP "org.qemu.Display1.Listener.Unix.Map"
 
 /* Our own addition, which a display serves at the clipboard's path: Notice(s sentence) is for the person. */

@@ -96,9 +96,10 @@ static void add_devices(struct words *words)
 	option(words, "-device", "virtio-tablet-pci,id=tablet0");
 	option(words, "-device", "virtio-rng-pci,id=rng0");
 	option(words, "-device", "vmgenid,id=vmgenid0,guid=auto");
-	/* No microphone: no viewer can feed one. */
+	/* No microphone: no viewer can feed one. No mixer either: QEMU would tell a later listener nothing of its
+	 * volume, and a guest turns down what it plays by itself. */
 	option(words, "-device", "ich9-intel-hda,id=sound0");
-	option(words, "-device", "hda-output,bus=sound0.0,audiodev=audio0");
+	option(words, "-device", "hda-output,bus=sound0.0,audiodev=audio0,mixer=off");
 	/* Reserved also where nothing is plugged in: all desktops of a pool have the same hardware. */
 	option(words, "-device", "pcie-root-port,id=nic-port,chassis=1");
 	option(words, "-device", "pcie-root-port,id=data-port,chassis=2");

@@ -162,6 +162,21 @@ static int method_set_clipboard(sd_bus_message *call, void *userdata, sd_bus_err
 	return sd_bus_reply_method_return(call, "");
 }
 
+static int method_set_sound(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	return with_fd(call, userdata, screen_set_sound);
+}
+
+static int method_clear_sound(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct control *control = userdata;
+
+	(void)ret_error;
+	screen_clear_sound(control->screen);
+	return sd_bus_reply_method_return(call, "");
+}
+
 static int method_status(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
 	const struct control *control = userdata;
@@ -179,6 +194,8 @@ static const sd_bus_vtable screen_vtable[] = {
     SD_BUS_METHOD("AddDisplay", "h", "", method_add_display, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetVdagent", "h", "", method_set_vdagent, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetClipboard", "uu", "", method_set_clipboard, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetSound", "h", "", method_set_sound, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ClearSound", "", "", method_clear_sound, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Status", "", "buuu", method_status, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("SourceLost", "", 0),
     SD_BUS_SIGNAL("Picture", "uu", 0),

@@ -2,6 +2,7 @@
 /* hotdesk-screen: one watched desktop. */
 #include "common/log.h"
 #include "common/program.h"
+#include "display/pulse_link.h"
 #include "display/screen/control.h"
 #include "display/screen/framebuffer.h"
 
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_open("hotdesk-screen");
+	pulse_link_prepare();
 	r = parse_options(argc, argv, &options);
 	return r >= 0 ? r : run(&options);
 }

@@ -5,6 +5,7 @@
 #include "display/display1.h"
 #include "display/screen/input.h"
 #include "display/screen/screen_api.h"
+#include "display/screen/sound.h"
 #include "display/screen/source.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct screen {
 	struct source *source;
 	struct input *input;
 	struct clipboard *clipboard;
+	struct sound *sound; /* NULL: nobody listens */
 	struct framebuffer *framebuffer;
 	bool enabled;   /* the framebuffer shows the desktop */
 	bool announced; /* picture was told for this source */
@@ -115,13 +117,28 @@ static void on_disabled(void *userdata)
 		client_show(at->client, NULL);
 }
 
+static void drop_source(struct screen *screen)
+{
+	sound_set_source(screen->sound, NULL);
+	source_free(screen->source);
+	screen->source = NULL;
+}
+
+/* A desktop that cannot be heard is seen all the same. */
+static void hear_source(struct screen *screen)
+{
+	int r = screen->source ? sound_set_source(screen->sound, source_bus(screen->source)) : 0;
+
+	if (r < 0)
+		log_error("the desktop's sound is not to be had: %s", strerror(-r));
+}
+
 static void on_lost(void *userdata)
 {
 	struct screen *screen = userdata;
 
 	/* Displays keep the last picture: it may be back in a moment. */
-	source_free(screen->source);
-	screen->source = NULL;
+	drop_source(screen);
 	input_clear(screen->input);
 	log_notice("the desktop's display connection ended");
 	screen->ops->source_lost(screen->userdata);
@@ -184,8 +201,9 @@ int screen_set_source(struct screen *screen, int fd)
 
 	if (r < 0)
 		return r;
-	source_free(screen->source);
+	drop_source(screen);
 	screen->source = source;
+	hear_source(screen);
 	screen->announced = false;
 	release_owed(screen);
 	screen->ui_told = 0;
@@ -335,6 +353,30 @@ int screen_set_vdagent(struct screen *screen, int fd)
 	return clipboard_set_vdagent(screen->clipboard, fd);
 }
 
+int screen_set_sound(struct screen *screen, int fd)
+{
+	struct sound *sound;
+	int r;
+
+	if (sound_is_at(screen->sound, fd)) {
+		close(fd);
+		return 0;
+	}
+	r = sound_new(screen->event, fd, &sound);
+	if (r < 0)
+		return r;
+	screen_clear_sound(screen);
+	screen->sound = sound;
+	hear_source(screen);
+	return 0;
+}
+
+void screen_clear_sound(struct screen *screen)
+{
+	sound_free(screen->sound);
+	screen->sound = NULL;
+}
+
 void screen_set_clipboard(struct screen *screen, uint32_t allowed, uint32_t max_bytes)
 {
 	clipboard_set_policy(screen->clipboard, allowed, max_bytes);
@@ -379,6 +421,7 @@ void screen_free(struct screen *screen)
 		return;
 	while (screen->displays)
 		display_drop(screen, &screen->displays);
+	sound_free(screen->sound);
 	source_free(screen->source);
 	input_free(screen->input);
 	clipboard_free(screen->clipboard);

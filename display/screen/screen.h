@@ -24,6 +24,10 @@ int screen_set_source(struct screen *screen, int fd);
 int screen_add_display(struct screen *screen, int fd);
 int screen_set_vdagent(struct screen *screen, int fd);
 
+/* fd: O_PATH, of PulseAudio's socket. */
+int screen_set_sound(struct screen *screen, int fd);
+void screen_clear_sound(struct screen *screen);
+
 /* As clipboard_set_policy. */
 void screen_set_clipboard(struct screen *screen, uint32_t allowed, uint32_t max_bytes);
 

@@ -11,6 +11,9 @@
  * - SetVdagent(h socket): the desktop's com.redhat.spice.0 port (Host1.OpenVdagent); may come again at any time
  * - SetClipboard(u allowed, u max_bytes): which texts may be copied (SCREEN_CLIPBOARD_*), up to which size; none until
  *   it is called. What is held and now forbidden is released on both sides
+ * - SetSound(h socket): from now on what the desktop plays goes to the PulseAudio that listens on this socket (an
+ * O_PATH fd), or will; into its sink "vm". May come again at any time: the same socket changes nothing
+ * - ClearSound(): to none
  * - signal SourceLost(): QEMU's connection ended or was given up: the broker asks the host for a new one
  * - signal VdagentLost(): the port's connection ended or was given up: the broker asks the host for a new one
  * - signal Clipboard(u direction, u bytes): a text was copied, for the audit: SCREEN_CLIPBOARD_IN or _OUT
@@ -21,7 +24,7 @@
 #ifndef SCREEN_API_H
 #define SCREEN_API_H
 
-#define SCREEN_API_VERSION 2
+#define SCREEN_API_VERSION 3
 #define SCREEN_API_PATH "/org/hotdesk/Screen1"
 #define SCREEN_API_INTERFACE "org.hotdesk.Screen1"
 #define SCREEN_WIDTH_MAX 8192 /* of a guest's surface; larger ones are refused, not scaled */

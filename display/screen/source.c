@@ -338,6 +338,11 @@ void source_free(struct source *source)
 	free(source);
 }
 
+sd_bus *source_bus(struct source *source)
+{
+	return source->bus;
+}
+
 /* How many messages QEMU has not taken yet. */
 static uint64_t source_queued(struct source *source)
 {

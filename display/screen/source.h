@@ -9,6 +9,7 @@
 
 #include "display/screen/framebuffer.h"
 
+#include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
 struct source;
@@ -29,6 +30,9 @@ struct source_ops {
 /* fd: QEMU's main connection; taken over, also on failure. */
 int source_new(sd_event *event, int fd, const struct source_ops *ops, void *userdata, struct source **ret);
 void source_free(struct source *source);
+
+/* QEMU's main connection; the source's. */
+sd_bus *source_bus(struct source *source);
 
 /* All are sent without waiting, in order. key: QEMU qnum; button: QEMU's number; position in pixels of the surface. */
 void source_key(struct source *source, uint32_t key, bool down);

@@ -4,6 +4,7 @@
  */
 #include "common/bus.h"
 #include "tests/fakes/lines.h"
+#include "tests/fakes/qemu_audio.h"
 #include "tests/fakes/qemu_display.h"
 
 #include <errno.h>
@@ -36,19 +37,25 @@ static int serve(struct qemu_display *display, const char *how, const char *wher
 
 int main(int argc, char **argv)
 {
-	struct qemu_display display = {.fd = -1};
+	struct qemu_audio audio = {0};
+	struct qemu_display display = {.fd = -1, .audio = &audio};
 	int r = argc == 3 ? sd_event_default(&display.event) : -EINVAL;
 
+	audio.event = display.event;
 	if (r >= 0)
 		r = serve(&display, argv[1], argv[2]);
 	if (r >= 0)
 		r = lines_serve(display.event, qemu_display_commands, &display);
+	if (r >= 0)
+		r = lines_serve(display.event, qemu_audio_commands, &audio);
 	if (r >= 0)
 		say("serving");
 	if (r >= 0)
 		r = sd_event_loop(display.event);
 	if (r < 0)
 		fprintf(stderr, "fake-qemu-display: %s\n", strerror(-r));
+	qemu_audio_close(&audio);
+	sd_event_source_disable_unref(audio.tick);
 	qemu_display_free(&display);
 	sd_event_unref(display.event);
 	return r < 0;

@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "display/display1.h"
 #include "tests/fakes/lines.h"
+#include "tests/fakes/qemu_audio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -328,6 +329,8 @@ static int setup_main(sd_bus *bus, void *userdata)
 					     userdata);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY1_CONSOLE_PATH, DISPLAY1_MOUSE, mouse_vtable, userdata);
+	if (r >= 0 && ((const struct qemu_display *)userdata)->audio)
+		r = qemu_audio_setup(bus, ((const struct qemu_display *)userdata)->audio);
 	return r;
 }
 

@@ -15,6 +15,8 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+struct qemu_audio;
+
 #define FAKE_FORMAT 0x20020888u
 
 struct qemu_display {
@@ -28,7 +30,8 @@ struct qemu_display {
 	bool late;          /* RegisterListener is answered when this ends */
 	sd_bus_message *held;
 	uint32_t width, height, *pixels;
-	int fd; /* what is shared */
+	int fd;                   /* what is shared */
+	struct qemu_audio *audio; /* NULL: it has none */
 	bool shrunk;
 };
 

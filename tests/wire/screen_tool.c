@@ -4,6 +4,7 @@
  *   hello | status | source PATH (connects there and gives the connection to screen)
  *   add N | listen N | mute N | hold N 0|1 | dump N FILE | attack N | flood N COUNT | drop N     (display N)
  *   vdagent PATH (the same for the guest's port) | clipboard ALLOWED BYTES
+ *   sound PATH (of PulseAudio's socket, as an O_PATH fd) | silence
  *   register N | copy N [FILE] | uncopy N | paste N FILE     (the clipboard of display N, screen_tool_clipboard.h)
  *   key N QNUM 0|1 | button N BUTTON 0|1 | move N X Y | motion N DX DY | uiinfo N W H
  * Prints `NAME ok` or `NAME error TEXT` for each line, `status SOURCE W H DISPLAYS`, `lost`, `picture W H`, `agent
@@ -19,6 +20,7 @@
 #include "tests/wire/screen_tool_display.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -106,6 +108,22 @@ static int do_clipboard(void *userdata, const char *args)
 		return -EINVAL;
 	return sd_bus_call_method(tool->control, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, "SetClipboard", NULL,
 				  NULL, "uu", allowed, bytes);
+}
+
+static int do_sound(void *userdata, const char *args)
+{
+	_cleanup_close_ int fd = open(args, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : give(userdata, "SetSound", fd);
+}
+
+static int do_silence(void *userdata, const char *args)
+{
+	struct tool *tool = userdata;
+
+	(void)args;
+	return sd_bus_call_method(tool->control, NULL, SCREEN_API_PATH, SCREEN_API_INTERFACE, "ClearSound", NULL, NULL,
+				  "");
 }
 
 static struct tool_clipboard *clipboard_of(struct tool *tool, const char *args, const char **rest)
@@ -276,28 +294,14 @@ static int do_uiinfo(void *userdata, const char *args)
 }
 
 static const struct line_command commands[] = {
-    {"hello", do_hello},
-    {"status", do_status},
-    {"source", do_source},
-    {"add", do_add},
-    {"listen", do_listen},
-    {"mute", do_mute},
-    {"hold", do_hold},
-    {"dump", do_dump},
-    {"attack", do_attack},
-    {"flood", do_flood},
-    {"drop", do_drop},
-    {"key", do_key},
-    {"button", do_button},
-    {"move", do_move},
-    {"motion", do_motion},
-    {"uiinfo", do_uiinfo},
-    {"vdagent", do_vdagent},
-    {"clipboard", do_clipboard},
-    {"register", do_register},
-    {"copy", do_copy},
-    {"uncopy", do_uncopy},
-    {"paste", do_paste},
+    {"hello", do_hello},   {"status", do_status},   {"source", do_source},
+    {"add", do_add},       {"listen", do_listen},   {"mute", do_mute},
+    {"hold", do_hold},     {"dump", do_dump},       {"attack", do_attack},
+    {"flood", do_flood},   {"drop", do_drop},       {"key", do_key},
+    {"button", do_button}, {"move", do_move},       {"motion", do_motion},
+    {"uiinfo", do_uiinfo}, {"vdagent", do_vdagent}, {"clipboard", do_clipboard},
+    {"sound", do_sound},   {"silence", do_silence}, {"register", do_register},
+    {"copy", do_copy},     {"uncopy", do_uncopy},   {"paste", do_paste},
     {NULL, NULL},
 };
 
