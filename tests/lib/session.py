@@ -77,6 +77,11 @@ class Session:
     def sees(self, colour, timeout=30.0):
         self.viewer.wait(lambda: self.colour() == colour, f"the terminal is {colour}", timeout)
 
+    def succeeds(self, command, colour):
+        """A command that may be typed more than once and gives the terminal this background when it succeeds."""
+        self.until(f"{command} && printf '\\033]11;#%02x%02x%02x\\007'" % colour, lambda: self.colour() == colour,
+                   lambda: f"`{command}`: the terminal is {colour}, not {self.colour()}")
+
     def close(self):
         self.viewer.close()
 

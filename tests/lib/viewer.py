@@ -58,6 +58,11 @@ class Picture:
         starts = range(y * self.width + x, (y + height) * self.width + x, self.width)
         return [self.pixels[start:start + width] for start in starts]
 
+    def alike(self, block, x, y, tolerance):
+        """Whether the rectangle from there on is the block of another picture, but for the tolerance of a channel."""
+        there = self.block(x, y, len(block[0]), len(block))
+        return all(_channel_distance(*pair) <= tolerance for rows in zip(block, there) for pair in zip(*rows))
+
     def count(self, colour):
         """How many pixels have exactly this colour."""
         return self.pixels.count(colour)
@@ -187,22 +192,27 @@ class Window:
         return last[0]
 
     def run_command(self, command, colour, what=lambda: ""):
-        """Types a command that gives the terminal (xterm) this background when it succeeds; waits to see that colour.
-
-        It is typed again in a while: a guest that gets no processor for long takes no keys, and QEMU drops them then."""
+        """Types a command that gives the terminal (xterm) this background when it succeeds; waits to see that colour."""
         text = "%06x" % colour
+        self.type_until(f"{command} && printf '\\033]11;#{text}\\a'", lambda: self.picture().count(colour) > 50_000,
+                        lambda: f"`{command}` gives a terminal of colour #{text}\n{what()}")
+
+    def type_until(self, command, condition, what):
+        """Types a command until the condition comes true.
+
+        Once more in a while: a guest that gets no processor for long takes no keys, and QEMU drops them then."""
         typed = [0.0]
 
-        def coloured():
-            if self.picture().count(colour) > 50_000:
+        def there():
+            if condition():
                 return True
             if time.monotonic() - typed[0] > 20:
                 if typed[0]:
                     self.screen.run("xdotool", "key", "ctrl+c")
-                self.type(f"{command} && printf '\\033]11;#{text}\\a'\n")
+                self.type(command + "\n")
                 typed[0] = time.monotonic()
             return False
-        eventually(coloured, lambda: f"`{command}` gives a terminal of colour #{text}\n{what()}", 75, 0.2)
+        eventually(there, what, 75, 0.2)
 
     def move(self, x, y):
         self.screen.run("xdotool", "mousemove", "--window", self.window, x, y)

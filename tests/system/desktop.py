@@ -113,9 +113,9 @@ def the_desktop_says_what_its_agent_can_do():
 @desktop_case
 def a_locked_screen_opens_at_the_owner_s_next_login():
     viewer = viewers["bob"]
-    viewer.type("loginctl lock-session\n")
-    eventually(lambda: viewer.picture().count(LOCKED) > viewer.picture().width * viewer.picture().height * 0.9,
-               lambda: f"the screen is locked\n{viewers.state('bob')}", 60, 0.5)
+    viewer.type_until("loginctl lock-session",
+                      lambda: viewer.picture().count(LOCKED) > viewer.picture().width * viewer.picture().height * 0.9,
+                      lambda: f"the screen is locked\n{viewers.state('bob')}")
     viewer = viewers.connect("bob")
     eventually(lambda: viewer.picture().count(LOCKED) < 1000 and viewer.picture().colours() > 16,
                lambda: f"the screen is open again\n{viewers.state('bob')}", 60, 0.5)
@@ -156,8 +156,7 @@ def the_desktop_takes_fifty_sizes_to_the_pixel():
 def logging_off_in_the_guest_ends_the_session_and_says_so():
     viewer = viewers["alice"]
     desktop = stack.desktops(owner="alice")[0]["id"]
-    viewer.type("icesh logout\n")
-    eventually(lambda: viewer.picture().count(DIALOG) > 20_000, "icewm asks whether to log out", 60)
+    viewer.type_until("icesh logout", lambda: viewer.picture().count(DIALOG) > 20_000, "icewm asks whether to log out")
     viewers.screen.run("xdotool", "key", "Tab", "Return")  # the other button, which agrees
 
     def told():

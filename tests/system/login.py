@@ -129,8 +129,7 @@ def a_menu_opens_and_its_entry_is_chosen():
     eventually(lambda: viewer.picture().count(MENU_GREEN) > 20_000, "the menu's entry started a green terminal", 60)
     # The new terminal has the focus; it goes as it came.
     viewer.settled()
-    viewer.type("exit\n")
-    eventually(lambda: viewer.picture().count(MENU_GREEN) == 0, "the green terminal is closed", 60)
+    viewer.type_until("exit", lambda: viewer.picture().count(MENU_GREEN) == 0, "the green terminal is closed")
 
 
 @system_case
@@ -142,8 +141,8 @@ def the_desktop_follows_the_window_to_the_pixel():
 
         def followed():
             picture = viewer.picture()
-            return picture.size == (width, height) and picture.block(-12, -32, 12, 32) == corner \
-                and picture.pixel(-3, 3) == BACKGROUND
+            return picture.size == (width, height) and picture.alike(corner, -12, -32, JPEG) \
+                and picture.alike([[BACKGROUND]], -3, 3, JPEG)
         eventually(followed, lambda: f"a desktop of {width}x{height}, not {viewer.picture().size}\n{viewers.state('alice')}",
                    60)
     viewers.run_command("alice", "grep -q 1366x768 /run/Xorg.log", TERMINAL)
@@ -181,7 +180,7 @@ def logging_off_removes_a_floating_desktop():
     viewer = logged_in("alice")
     desktop = desktop_of("alice")
     assert files_of(desktop).is_dir()
-    viewer.type("poweroff\n")
+    viewer.type_until("poweroff", lambda: not stack.desktops(owner="alice") or not viewer.alive(), "the guest shuts down")
     is_removed(desktop)
     viewer.wait_end()
 
