@@ -82,6 +82,7 @@ def what_is_printed_leads_to_a_desktop_and_ctrl_c_ends_all():
         finally:
             viewer.close()
         run.interrupt()
+        assert f"--port {run.port}" in run.text().split("start it again by:")[1], "the way back to the same desktop"
     assert outside() == before, outside() ^ before
 
 
@@ -188,6 +189,7 @@ def what_cannot_work_is_said_before_anything_is_done():
         refused(1, "there is something else in it", "--directory", other)
         assert os.listdir(other) == ["thesis"]
         refused(1, "other users cannot enter", "--directory", f"{other}/below")
+        assert os.listdir(other) == ["thesis"]
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
         refused(1, f"listens on port {taken}", "--directory", new, "--port", taken)
