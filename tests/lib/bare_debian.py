@@ -34,8 +34,8 @@ def inside(root, *command):
 
 
 def copy_tree(root, directory):
-    """This source tree, as a clone has it, into a directory of the root's."""
+    """The files of this source tree that git has, into a directory of the root's."""
     archive = root / "tmp/tree.tar"
-    run("tar", "-C", ROOT, "--exclude=./build", "--exclude=./.git", "-cf", archive, ".")
+    run("bash", "-o", "pipefail", "-c", 'git -c safe.directory="$0" ls-files -z | tar --null -T - -cf "$1"', ROOT, archive, cwd=ROOT)
     inside(root, "sh", "-c", f"mkdir {directory} && tar -C {directory} -xf /tmp/tree.tar")
     archive.unlink()

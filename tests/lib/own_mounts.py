@@ -20,6 +20,12 @@ def _root_is_mount_point():
     return any(line.split()[4] == "/" for line in lines)
 
 
+def _skip(reason):
+    script = pathlib.Path(sys.argv[0])
+    print(f"skipped {script.parent.name}/{script.stem}: {reason}")
+    sys.exit(0)
+
+
 def _is_seen_by_others():
     """Whether a mount in a namespace with unchanged propagation reaches the first process's namespace."""
     with tempfile.TemporaryDirectory(prefix="hotdesk-mount-") as probe:
@@ -34,15 +40,14 @@ def own_mounts(network=False):
     network: in one of its own too, with nothing but loopback."""
     if os.environ.get(MARK) or os.geteuid() != 0:
         return
+    if subprocess.run(["unshare", "--mount", "--net", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        _skip("no namespaces can be made here; a container needs CAP_SYS_ADMIN for it")
     propagation = "private"
     if not _root_is_mount_point():
         # A plain chroot: the propagation of what lies outside cannot be changed, only looked at.
         propagation = "unchanged"
         if _is_seen_by_others():
-            script = pathlib.Path(sys.argv[0])
-            print(f"skipped {script.parent.name}/{script.stem}: mounts would be seen outside of this chroot; make its"
-                  " root a mount point first (mount --bind DIR DIR)")
-            sys.exit(0)
+            _skip("mounts would be seen outside of this chroot; make its root a mount point first (mount --bind DIR DIR)")
     command = ["unshare", "--mount", "--propagation", propagation]
     if network:
         command += ["--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]

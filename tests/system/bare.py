@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A bare Debian 12 and this source tree: quickstart installs, builds, makes the golden image and gives a desktop. With --full."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -18,6 +19,9 @@ from viewer import Screen, pictured  # noqa: E402
 
 ALL_OF_IT = 1200
 
+PLACES = ("/root", "/tmp", "/var/tmp", "/home", "/opt", "/srv", "/mnt", "/media")  # where packages keep nothing
+
+made = contextlib.ExitStack()
 root = None
 screen = None
 
@@ -27,24 +31,31 @@ def setup():
     if os.environ.get("HOTDESK_FULL") != "1":
         raise Skip("installs a compiler and builds a golden image; --full does it")
     root = pathlib.Path(tempfile.mkdtemp(prefix="hotdesk-bare-", dir="/var/tmp"))
+    made.callback(shutil.rmtree, root, ignore_errors=True)
     debian_12(root, "--variant=minbase")
     root.chmod(0o755)
     for name in ("resolv.conf", "hosts"):
         shutil.copy(f"/etc/{name}", root / "etc" / name)
     copy_tree(root, "/root/hotdesk")
-    run("mount", "--bind", root, root)
-    run("mount", "-t", "proc", "proc", root / "proc")
+    mount("--bind", root, root)
+    mount("-t", "proc", "proc", root / "proc")
     for name in ("dev", "sys"):
-        run("mount", "--rbind", f"/{name}", root / name)
+        mount("--rbind", f"/{name}", root / name)
     screen = Screen()
+    made.callback(screen.stop)
+
+
+def mount(*arguments):
+    run("mount", *arguments)
+    made.callback(run, "umount", "--lazy", arguments[-1])
 
 
 def teardown():
-    if screen:
-        screen.stop()
-    if root:
-        run("umount", "--lazy", *(root / name for name in ("proc", "dev", "sys")), root)
-        shutil.rmtree(root, ignore_errors=True)
+    made.close()
+
+
+def files_inside():
+    return set(inside(root, "find", *PLACES, "-xdev").splitlines())
 
 
 def processes_inside():
@@ -61,6 +72,7 @@ def processes_inside():
 @case
 @pictured(lambda: screen)
 def quickstart_leads_from_nothing_to_a_desktop():
+    before = files_inside()
     with Quickstart(root / "var/lib/hotdesk-quickstart", root=root) as quickstart:
         quickstart.wait(LOGIN, ALL_OF_IT).wait(READY, ALL_OF_IT)
         viewer = viewer_of(quickstart, screen)
@@ -76,6 +88,7 @@ def quickstart_leads_from_nothing_to_a_desktop():
     left = inside(root, "find", "/", "-xdev", "-name", "*hotdesk*", "-not", "-path", "/root/hotdesk*", "-not", "-path",
                   "/var/lib/hotdesk-quickstart*")
     assert left == "", left
+    assert files_inside() == before, files_inside() ^ before
 
 
 if __name__ == "__main__":

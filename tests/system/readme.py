@@ -44,7 +44,9 @@ def each_command_of_the_tour_works_as_it_is_printed():
     assert commands[0].startswith("export "), commands[0]
     script = f"set -e\n{run.export}\n"
     for command in commands[1:]:
-        script += f"echo '+' {command.splitlines()[0].split()[0]}\n{command}\n"
+        # doctor's 1 is a problem of the machine's that it has told of, such as no nftables in a container.
+        allowed = " || [ $? -eq 1 ]" if command == "hotdesk doctor" else ""
+        script += f"echo '+' {command.splitlines()[0].split()[0]}\n{command}{allowed}\n"
     with tempfile.TemporaryDirectory(prefix="hotdesk-readme-") as work:
         done = subprocess.run(["bash", "-c", f"{script}\necho {DONE}"], cwd=work, text=True, capture_output=True,
                               timeout=COMMAND_TIMEOUT, stdin=subprocess.DEVNULL,
@@ -61,6 +63,7 @@ def the_export_line_is_that_of_quickstart():
 
 @case
 def every_path_and_command_that_is_named_is_there():
+    assert not re.search(r"@[A-Z]+@", README), "a figure is still to be measured"
     for path in re.findall(r"`((?:tests|packaging|display|host|broker|auth|guest-agent|common)/[\w./-]+)`", README):
         assert (ROOT / path.rstrip("/")).exists(), f"README.md names {path}"
     for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
