@@ -65,6 +65,21 @@ static int on_set_status(sd_bus_message *call, void *userdata, sd_bus_error *ret
 	return answer(call, viewer_set_status(control->viewer, title, detail, percent, failed), "showing the status");
 }
 
+static int on_set_sound(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct control *control = userdata;
+	int allowed, fd, r = sd_bus_message_read(call, "bh", &allowed, &fd);
+
+	(void)ret_error;
+	if (r < 0)
+		return r;
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return answer(call, -errno, "setting the sound");
+	viewer_set_sound(control->viewer, allowed, fd);
+	return sd_bus_reply_method_return(call, NULL);
+}
+
 static int on_close(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
 	struct control *control = userdata;
@@ -95,10 +110,12 @@ static const sd_bus_vtable viewer_vtable[] = {
     SD_BUS_METHOD("SetSource", "h", "", on_set_source, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ClearSource", "", "", on_clear_source, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetStatus", "ssib", "", on_set_status, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetSound", "bh", "", on_set_sound, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Close", "ssu", "", on_close, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Status", "", "buu", on_status, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("SourceLost", "", 0),
     SD_BUS_SIGNAL("Wanted", "uu", 0),
+    SD_BUS_SIGNAL("Sound", "b", 0),
     SD_BUS_VTABLE_END,
 };
 
@@ -155,6 +172,13 @@ static void emit_wanted(sd_bus *bus, void *userdata)
 	sd_bus_emit_signal(bus, VIEWER_API_PATH, VIEWER_API_INTERFACE, "Wanted", "uu", size[0], size[1]);
 }
 
+static void emit_sound(sd_bus *bus, void *userdata)
+{
+	const bool *wanted = userdata;
+
+	sd_bus_emit_signal(bus, VIEWER_API_PATH, VIEWER_API_INTERFACE, "Sound", "b", (int)*wanted);
+}
+
 static void control_source_lost(void *userdata)
 {
 	struct control *control = userdata;
@@ -170,4 +194,11 @@ static void control_wanted(uint32_t width, uint32_t height, void *userdata)
 	bus_server_each(control->server, emit_wanted, size);
 }
 
-const struct viewer_ops control_viewer_ops = {control_source_lost, control_wanted};
+static void control_sound(bool wanted, void *userdata)
+{
+	struct control *control = userdata;
+
+	bus_server_each(control->server, emit_sound, &wanted);
+}
+
+const struct viewer_ops control_viewer_ops = {control_source_lost, control_wanted, control_sound};

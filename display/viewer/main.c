@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/program.h"
+#include "display/pulse_link.h"
 #include "display/viewer/control.h"
 #include "display/viewer/picture.h"
 #include "display/viewer/tiles.h"
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_open("hotdesk-display");
+	pulse_link_prepare();
 	if (parse_arguments(argc, argv, &arguments) < 0) {
 		fputs(usage, stderr);
 		return 2;

@@ -13,9 +13,19 @@ void pace_init(struct pace *pace)
 	pace->bytes_per_kpixel = 1024;
 }
 
+static bool fits(const struct pace *pace, uint64_t sent, uint32_t window)
+{
+	return !pace->answered || pace->acked == pace->pinged || sent - pace->acked_bytes < window;
+}
+
 bool pace_open(const struct pace *pace, uint64_t sent)
 {
-	return !pace->answered || pace->acked == pace->pinged || sent - pace->acked_bytes < pace->window;
+	return fits(pace, sent, pace->window);
+}
+
+bool pace_half_open(const struct pace *pace, uint64_t sent)
+{
+	return fits(pace, sent, pace->window / 2);
 }
 
 bool pace_ping(struct pace *pace, uint64_t sent, uint64_t now, uint32_t *ret)

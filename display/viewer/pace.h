@@ -31,6 +31,8 @@ void pace_init(struct pace *pace);
 
 /* May more be sent, after `sent` bytes in all? */
 bool pace_open(const struct pace *pace, uint64_t sent);
+/* The same for what may fill half of the way alone, so that it never closes it to the rest. */
+bool pace_half_open(const struct pace *pace, uint64_t sent);
 
 /* Notes that a fence goes out behind `sent` bytes; its number is in *ret. False: enough are on their way. */
 bool pace_ping(struct pace *pace, uint64_t sent, uint64_t now, uint32_t *ret);

@@ -27,7 +27,7 @@ struct pixel_writer {
 
 void rects_done(struct rects *rects);
 
-/* An empty rectangle that says "this server speaks ENCODING" (QEMU keys). */
+/* An empty rectangle that says "this server speaks ENCODING" (QEMU keys, QEMU audio). */
 void rects_announce(struct rects *rects, int32_t encoding);
 void rects_name(struct rects *rects, const char *name);
 void rects_size(struct rects *rects, int width, int height);

@@ -43,13 +43,22 @@ static __attribute__((format(printf, 1, 2))) void library_log(const char *format
 	log_debug("libvncserver: %s", text);
 }
 
+/* Written, and not yet taken by the main thread. */
+static size_t server_untaken(struct server *server)
+{
+	int untaken = 0;
+
+	return ioctl(server->outer, FIONREAD, &untaken) < 0 ? 0 : (size_t)untaken;
+}
+
 uint64_t server_written(struct server *server)
 {
-	int unread = 0;
+	return atomic_load(&server->moved) + server_untaken(server);
+}
 
-	if (ioctl(server->outer, FIONREAD, &unread) < 0)
-		unread = 0;
-	return atomic_load(&server->moved) + (uint64_t)unread;
+size_t server_unsent(struct server *server)
+{
+	return atomic_load(&server->queued) + server_untaken(server);
 }
 
 bool server_send(struct server *server, const void *data, size_t size)
@@ -118,10 +127,10 @@ static void server_handle(struct server *server, const struct filter_message *me
 		update_size_asked(server, message);
 		break;
 	case FILTER_NONE:
-	case FILTER_SOUND:
 	case FILTER_KEY:
 	case FILTER_POINTER:
 	case FILTER_CUT_TEXT:
+	case FILTER_SOUND:
 		break;
 	}
 }
@@ -185,6 +194,7 @@ static void *server_run(void *userdata)
 		server_read_inbox(server);
 		if (!server_alive(server))
 			break;
+		server_sound_step(server);
 		if (server->client->state != RFB_NORMAL || !update_step(server))
 			server_sleep(server);
 	}
@@ -279,6 +289,7 @@ int server_new(const struct server_config *config, struct surface *surface, stru
 	server->main_wake_fd = config->main_wake_fd;
 	server->wake_fd = server->outer = -1;
 	inbox_init(&server->inbox);
+	sound_queue_init(&server->sound);
 	pace_init(&server->pace);
 	letterbox_fit(&server->box, config->width, config->height, config->width, config->height);
 	r = server_start(server, config);
@@ -312,6 +323,7 @@ void server_free(struct server *server)
 	server_free_screen(server);
 	surface_state_done(&server->state);
 	inbox_done(&server->inbox);
+	sound_queue_done(&server->sound);
 	closep(&server->outer);
 	closep(&server->wake_fd);
 	free(server);

@@ -39,6 +39,16 @@ bool server_crowded(struct server *server);
  */
 void server_send_text(struct server *server, enum inbox_text kind, char *text, size_t size);
 
+/*
+ * Main thread: sound for the viewer, whose PCM is copied. What is older than the newest max bytes is dropped, so that a
+ * slow viewer's pixels and input do not wait. server_end_sound: silence follows what was given; server_cut_sound: what
+ * was given and not sent is dropped. Only a viewer that was allowed sound learns that there is any.
+ */
+void server_allow_sound(struct server *server, bool allowed);
+void server_send_sound(struct server *server, const uint8_t *pcm, size_t size, size_t max);
+void server_end_sound(struct server *server);
+void server_cut_sound(struct server *server);
+
 /* Main thread: `read` bytes were read from the output fd since the last call, `queued` bytes wait for the viewer. */
 void server_output_moved(struct server *server, size_t read, size_t queued);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What server.c (the thread, its messages) and update.c (what is sent, and when) share. Only the RFB thread uses it. */
+/* What server.c (the thread, its messages), server_sound.c and update.c (what is sent, and when) share. Only the RFB
+ * thread uses it. */
 #ifndef VIEWER_SERVER_INTERNAL_H
 #define VIEWER_SERVER_INTERNAL_H
 
@@ -8,6 +9,7 @@
 #include "display/viewer/rects.h"
 #include "display/viewer/scene.h"
 #include "display/viewer/server.h"
+#include "display/viewer/sound_queue.h"
 
 #include <rfb/rfb.h>
 #include <stdatomic.h>
@@ -15,12 +17,13 @@
 struct server {
 	struct surface *surface;
 	struct inbox inbox;
+	struct sound_queue sound;
 	const char *name;
 	int wake_fd, main_wake_fd;
 	int outer; /* the main thread's end of the socketpair */
 	pthread_t thread;
 	bool started;
-	atomic_bool stop, wants_output;
+	atomic_bool stop, wants_output, sound_allowed;
 	atomic_size_t queued;
 	atomic_uint_fast64_t moved; /* bytes the main thread took */
 
@@ -37,7 +40,7 @@ struct server {
 	bool whole_wanted; /* a request that is not incremental: answered in one update */
 	bool continuous;
 	struct filter_area continuous_area;
-	bool size_due, key_due, name_due, cursor_due, pointer_due;
+	bool size_due, key_due, sound_due, name_due, cursor_due, pointer_due;
 	enum size_reason size_reason;
 	enum size_result size_result;
 	bool size_asked; /* a SetDesktopSize waits for the guest to follow */
@@ -48,7 +51,12 @@ struct server {
 
 /* All bytes written towards the viewer so far. */
 uint64_t server_written(struct server *server);
+/* Of them, those that have not left this process. */
+size_t server_unsent(struct server *server);
 bool server_send(struct server *server, const void *data, size_t size);
+
+/* Sends what there is of sound, as far as there is room for it. */
+void server_sound_step(struct server *server);
 
 /* x8r8g8b8 in this machine's order, the source's: libvncserver starts with another after each change of framebuffer. */
 void update_format(rfbScreenInfoPtr screen);

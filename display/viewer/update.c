@@ -7,7 +7,6 @@
 #include <rfb/rfbregion.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #define OUTPUT_SHORT (24u << 10)          /* bytes on their way through this process below which an update may start */
 #define SIZE_PATIENCE (UINT64_C(3000000)) /* how long a guest may take to follow a SetDesktopSize */
@@ -18,11 +17,7 @@
 
 static bool output_short(struct server *server)
 {
-	int unread = 0;
-
-	if (ioctl(server->outer, FIONREAD, &unread) < 0)
-		unread = 0;
-	return atomic_load(&server->queued) + (size_t)unread < OUTPUT_SHORT;
+	return server_unsent(server) < OUTPUT_SHORT;
 }
 
 /* The main thread wakes us when it has moved everything; asked before the check, so that no wake-up is lost. */
@@ -272,6 +267,10 @@ static bool send_own(struct server *server)
 
 	if (server->key_due)
 		rects_announce(&rects, ENCODING_QEMU_KEY);
+	if (server->sound_due && atomic_load(&server->sound_allowed)) {
+		rects_announce(&rects, ENCODING_QEMU_AUDIO);
+		server->sound_due = false;
+	}
 	if (server->name_due)
 		rects_name(&rects, server->name);
 	if (server->cursor_due)
@@ -459,6 +458,7 @@ void update_features(struct server *server, uint32_t features)
 	if (!(features & FEATURE_FENCE))
 		server->pace.answered = false;
 	server->key_due |= (fresh & FEATURE_QEMU_KEY) != 0;
+	server->sound_due = (features & FEATURE_SOUND) && (server->sound_due || (fresh & FEATURE_SOUND));
 	server->name_due |= (fresh & FEATURE_DESKTOP_NAME) != 0;
 	server->cursor_due = true;
 	if (!(features & FEATURE_EXT_DESKTOP_SIZE))

@@ -10,6 +10,7 @@
 #include "display/viewer/output.h"
 #include "display/viewer/picture.h"
 #include "display/viewer/server.h"
+#include "display/viewer/sound.h"
 #include "display/viewer/source.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ struct viewer {
 	struct output *output;
 	struct source *source;
 	struct clipboard *clipboard;
+	struct sound *sound;
 	struct keymap *keymap;
 	struct filter filter;
 	uint8_t read[READ_SIZE];
@@ -194,7 +196,6 @@ static void viewer_message(struct viewer *viewer, struct filter_message *message
 {
 	switch (message->type) {
 	case FILTER_NONE:
-	case FILTER_SOUND:
 		break;
 	case FILTER_CLIENT_INIT:
 		viewer_client_init(viewer);
@@ -211,8 +212,12 @@ static void viewer_message(struct viewer *viewer, struct filter_message *message
 	case FILTER_CUT_TEXT:
 		clipboard_heard(viewer->clipboard, message);
 		break;
+	case FILTER_SOUND:
+		sound_heard(viewer->sound, message);
+		break;
 	case FILTER_ENCODINGS:
 		clipboard_features(viewer->clipboard, message->features);
+		sound_features(viewer->sound, message->features);
 		__attribute__((fallthrough));
 	case FILTER_RFB:
 	case FILTER_REQUEST:
@@ -409,6 +414,11 @@ int viewer_set_status(struct viewer *viewer, const char *title, const char *deta
 	return r;
 }
 
+void viewer_set_sound(struct viewer *viewer, bool allowed, int fd)
+{
+	sound_set(viewer->sound, allowed, fd);
+}
+
 static int on_linger(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
@@ -466,6 +476,13 @@ static void viewer_notice(const char *sentence, void *userdata)
 		surface_set_banner(&viewer->surface, banner);
 }
 
+static void viewer_sound_wanted(bool wanted, void *userdata)
+{
+	const struct viewer *viewer = userdata;
+
+	viewer->ops->sound(wanted, viewer->userdata);
+}
+
 static int viewer_make_server(struct viewer *viewer, struct error *err)
 {
 	struct server_config config = {viewer->config.name, viewer->width, viewer->height, viewer->wake_fd};
@@ -474,6 +491,8 @@ static int viewer_make_server(struct viewer *viewer, struct error *err)
 	if (r < 0)
 		return r;
 	r = clipboard_new(viewer->server, viewer->config.clipboard_max, viewer_notice, viewer, &viewer->clipboard);
+	if (r >= 0)
+		r = sound_new(viewer->event, viewer->server, viewer_sound_wanted, viewer, &viewer->sound);
 	if (r >= 0)
 		r = output_new(viewer->event, viewer->config.stream_fd, viewer->server, output_ended, viewer,
 			       &viewer->output);
@@ -543,6 +562,7 @@ void viewer_free(struct viewer *viewer)
 	sd_event_source_disable_unref(viewer->linger);
 	sd_event_source_disable_unref(viewer->banner);
 	clipboard_free(viewer->clipboard);
+	sound_free(viewer->sound);
 	server_free(viewer->server);
 	keymap_free(viewer->keymap);
 	pixels_unref(viewer->last);

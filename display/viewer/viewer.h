@@ -22,6 +22,7 @@ struct viewer_config {
 struct viewer_ops {
 	void (*source_lost)(void *userdata);
 	void (*wanted)(uint32_t width, uint32_t height, void *userdata);
+	void (*sound)(bool wanted, void *userdata);
 };
 
 /* Strings of config are kept, not copied. The event loop is left (sd_event_exit) when the viewer is gone. */
@@ -33,6 +34,7 @@ void viewer_free(struct viewer *viewer);
 int viewer_set_source(struct viewer *viewer, int fd);
 void viewer_clear_source(struct viewer *viewer);
 int viewer_set_status(struct viewer *viewer, const char *title, const char *detail, int percent, bool failed);
+void viewer_set_sound(struct viewer *viewer, bool allowed, int fd);
 int viewer_close(struct viewer *viewer, const char *title, const char *detail, uint32_t linger_ms);
 void viewer_status(struct viewer *viewer, bool *source, uint32_t *width, uint32_t *height);
 

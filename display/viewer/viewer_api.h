@@ -10,8 +10,12 @@
  *   reason
  * - Close(s title, s detail, u linger_ms): draws it, then ends the connection
  * - Status() -> (b source, u width, u height)
+ * - SetSound(b allowed, h socket): whether the viewer may hear its desktop; not until it is called. socket: an O_PATH
+ * fd of the socket that the desktop's sound daemon listens on, or will; with another fd of the same one what runs goes
+ * on
  * - signal SourceLost(): the source's connection ended
  * - signal Wanted(u width, u height): the size the viewer asked for while there is no source
+ * - signal Sound(b wanted): the viewer listens, and may, or no longer; also after each SetSound while it does
  *
  * The picture is drawn only if no source came within 150 ms of ClientInit. At the end of the viewer's stream the
  * program exits 0.
@@ -22,7 +26,7 @@
 #ifndef VIEWER_API_H
 #define VIEWER_API_H
 
-#define VIEWER_API_VERSION 1
+#define VIEWER_API_VERSION 2
 #define VIEWER_API_PATH "/org/hotdesk/Viewer1"
 #define VIEWER_API_INTERFACE "org.hotdesk.Viewer1"
 

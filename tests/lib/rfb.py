@@ -33,6 +33,9 @@ CLIPBOARD_TEXT, CLIPBOARD_CAPS, CLIPBOARD_REQUEST, CLIPBOARD_PEEK, CLIPBOARD_NOT
 
 FENCE_REQUEST = 1 << 31
 
+U8, S8, U16, S16, U32, S32 = range(6)  # of sound
+SOUND_END, SOUND_BEGIN, SOUND_DATA = range(3)
+
 
 class Refused(Exception):
     """The server said no; the text is its reason."""
@@ -209,6 +212,7 @@ class Viewer(Stream):
         self.updates = 0               # FramebufferUpdates read
         self.painted = 0               # rectangles of pixels among them
         self.bells = 0
+        self.sounds = []               # of QEMU's audio extension: (operation, PCM, when it came)
         self.extensions = set()        # pseudo-encodings the server confirmed
         self.request_after_update = False
         self.decoders = rfb_decode.Decoders()
@@ -255,6 +259,12 @@ class Viewer(Stream):
         """QEMU Extended Key Event; keycode is an XT scan code."""
         for state in ([True, False] if down is None else [down]):
             self.write(struct.pack(">BBHII", 255, 0, state, keysym, keycode))
+
+    def sound(self, on):
+        self.write(struct.pack(">BBH", 255, 1, 0 if on else 1))
+
+    def sound_format(self, sample=S16, channels=2, rate=44100):
+        self.write(struct.pack(">BBHBBI", 255, 1, 2, sample, channels, rate))
 
     def type(self, text):
         for character in text:
@@ -347,8 +357,8 @@ class Viewer(Stream):
     def _qemu(self):
         kind, operation = self.unpack("BH")
         assert kind == 1, f"QEMU server message {kind}"
-        if operation == 2:
-            self.read(self.unpack("I"))
+        self.sounds.append((operation, self.read(self.unpack("I")) if operation == SOUND_DATA else b"",
+                            time.monotonic()))
 
     def _update(self):
         count = self.unpack("xH")

@@ -1,6 +1,7 @@
 unit_test(viewer_filter hotdesk-viewer-pure)
 unit_test(cut_text hotdesk-viewer-pure)
 unit_test(sound_wire hotdesk-viewer-pure)
+unit_test(sound_queue hotdesk-viewer-pure)
 unit_test(viewer_keymap hotdesk-viewer-pure)
 unit_test(viewer_view hotdesk-viewer-pure)
 unit_test(viewer_picture hotdesk-viewer-picture)

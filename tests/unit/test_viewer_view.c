@@ -314,6 +314,24 @@ static void test_pace_of_a_slow_line(void **state)
 	assert_int_equal(pace.window, PACE_WINDOW_MIN);
 }
 
+/* What keeps to half of the way leaves the other half open. */
+static void test_pace_of_half_the_way(void **state)
+{
+	struct pace pace;
+	uint32_t number;
+
+	(void)state;
+	pace_init(&pace);
+	assert_true(pace_ping(&pace, 0, 0, &number));
+	pace_echo(&pace, number, 1000);
+	assert_true(pace_ping(&pace, 0, 1000, &number));
+	assert_true(pace_half_open(&pace, pace.window / 2 - 1));
+	assert_false(pace_half_open(&pace, pace.window / 2));
+	assert_true(pace_open(&pace, pace.window / 2));
+	pace_echo(&pace, number, 2000);
+	assert_true(pace_half_open(&pace, pace.window));
+}
+
 static void test_pace_believes_no_lies(void **state)
 {
 	struct pace pace;
@@ -349,6 +367,7 @@ int main(void)
 	    cmocka_unit_test(test_rects),
 	    cmocka_unit_test(test_pace_of_updates),
 	    cmocka_unit_test(test_pace_of_a_slow_line),
+	    cmocka_unit_test(test_pace_of_half_the_way),
 	    cmocka_unit_test(test_pace_believes_no_lies),
 	};
 

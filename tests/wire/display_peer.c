@@ -3,9 +3,11 @@
  * The broker and the desktop of one hotdesk-display, driven by lines on stdin: display-peer CONTROL_SOCKET
  *   hello | clear | status TITLE|DETAIL|PERCENT FAILED | finish TITLE|DETAIL|MS | state (prints `state SOURCE W H`)
  *   source      gives the display a new connection to the desktop
+ *   sound 0|1 SOCKET  whether its viewer may hear the desktop, and the sound daemon's socket
  *   churn 0|1   rewrites the desktop's picture all the time, also without telling
  * what display_peer_clipboard.h lists,
- * and what tests/fakes/README.md lists for the desktop. Prints `lost` and `wanted W H`, and what the desktop is told.
+ * and what tests/fakes/README.md lists for the desktop. Prints `lost`, `wanted W H` and `listens 0|1`, and what the
+ * desktop is told.
  */
 #include "common/bus.h"
 #include "common/cleanup.h"
@@ -15,6 +17,7 @@
 #include "tests/wire/display_peer_clipboard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -149,6 +152,20 @@ static int do_source(void *userdata, const char *args)
 				  "h", theirs);
 }
 
+static int do_sound(void *userdata, const char *args)
+{
+	const struct peer *peer = userdata;
+	_cleanup_close_ int fd = -1;
+
+	if (strlen(args) < 3)
+		return -EINVAL;
+	fd = open(args + 2, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return sd_bus_call_method(peer->control, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, "SetSound", NULL, NULL,
+				  "bh", args[0] == '1', fd);
+}
+
 struct text {
 	char title[512], detail[1024], rest[64];
 };
@@ -184,18 +201,21 @@ static int do_finish(void *userdata, const char *args)
 }
 
 static const struct line_command commands[] = {
-    {"hello", do_hello},   {"state", do_state},   {"clear", do_clear}, {"status", do_status},
-    {"finish", do_finish}, {"source", do_source}, {"churn", do_churn}, {NULL, NULL},
+    {"hello", do_hello},   {"state", do_state}, {"clear", do_clear}, {"status", do_status}, {"finish", do_finish},
+    {"source", do_source}, {"churn", do_churn}, {"sound", do_sound}, {NULL, NULL},
 };
 
 static int on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error)
 {
 	uint32_t width, height;
+	int wanted;
 
 	(void)userdata;
 	(void)ret_error;
 	if (sd_bus_message_is_signal(signal, VIEWER_API_INTERFACE, "SourceLost"))
 		say("lost");
+	else if (sd_bus_message_read(signal, "b", &wanted) >= 0)
+		say("listens %d", wanted);
 	else if (sd_bus_message_read(signal, "uu", &width, &height) >= 0)
 		say("wanted %u %u", width, height);
 	return 0;

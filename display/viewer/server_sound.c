@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "display/viewer/server_internal.h"
+
+#include "display/viewer/sound_wire.h"
+
+#include <stdlib.h>
+
+/* Bytes on their way through this process below which sound goes out: so few that pixels do not wait for it. */
+#define SOUND_SHORT (12u << 10)
+
+static bool sound_open(struct server *server)
+{
+	return server_unsent(server) < SOUND_SHORT && pace_half_open(&server->pace, server_written(server));
+}
+
+/* As update.c's output_ready: asked before the second look, so that no wake-up is lost. */
+static bool sound_ready(struct server *server)
+{
+	if (sound_open(server))
+		return true;
+	atomic_store(&server->wants_output, true);
+	return sound_open(server);
+}
+
+static void send_end(struct server *server)
+{
+	uint8_t end[SOUND_HEADER_MAX];
+
+	if (sound_queue_ended(&server->sound))
+		server_send(server, end, sound_header(end, SOUND_END, 0));
+}
+
+static bool send_next(struct server *server)
+{
+	struct sound_item *item = sound_queue_take(&server->sound);
+	bool sent = item && server_send(server, item->message, item->size);
+
+	free(item);
+	return sent;
+}
+
+void server_sound_step(struct server *server)
+{
+	bool sent = false;
+
+	send_end(server);
+	while (sound_queue_waits(&server->sound) && sound_ready(server) && send_next(server)) {
+		sent = true;
+		send_end(server);
+	}
+	/* One fence at a time tells how fast sound gets there, where pixels do not. */
+	if (sent && server->pace.pinged == server->pace.acked)
+		update_ping(server);
+}
+
+void server_allow_sound(struct server *server, bool allowed)
+{
+	atomic_store(&server->sound_allowed, allowed);
+	server_wake(server);
+}
+
+void server_send_sound(struct server *server, const uint8_t *pcm, size_t size, size_t max)
+{
+	sound_queue_push(&server->sound, pcm, size, max);
+	server_wake(server);
+}
+
+void server_end_sound(struct server *server)
+{
+	sound_queue_end(&server->sound);
+	server_wake(server);
+}
+
+void server_cut_sound(struct server *server)
+{
+	sound_queue_cut(&server->sound);
+	server_wake(server);
+}
