@@ -53,7 +53,7 @@ def it_holds_the_agent_and_what_a_desktop_needs_and_nothing_else():
     assert {path for path in files if not path.startswith("/usr/share/doc/")} == wanted, files
     needs = run("dpkg-deb", "--field", package, "Depends")
     names = {re.split(r"[ (:]", word.strip())[0] for word in needs.split(",")}
-    assert names == {"libc6", "libjson-c5", "libxcb1", "libxcb-randr0", "systemd", "libpam-systemd", "passwd", "xauth"}, needs
+    assert names == {"libc6", "libjson-c5", "libxcb1", "libxcb-randr0", "libxcb-xfixes0", "systemd", "libpam-systemd", "passwd", "xauth"}, needs
 
 
 @case

@@ -1,2 +1,5 @@
 unit_test(agent_codec hotdesk-agent-core)
 unit_test(agent_link hotdesk-agent-core)
+unit_test(agent_selection hotdesk-agent-core)
+target_sources(unit-agent_selection PRIVATE x_world.c)
+target_link_options(unit-agent_selection PRIVATE LINKER:--wrap=clock_gettime)
