@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define LINK_HEARTBEAT_MS 5000
+#define LINK_OUTPUT_MAX ((size_t)256 * 1024)
 
 struct host_link {
 	struct port *port;
@@ -92,12 +93,13 @@ static void on_line(const char *line, size_t size, void *userdata)
 		link_on_request(link, &message, r);
 }
 
-static void on_data(const char *data, size_t size, void *userdata)
+static int on_data(const char *data, size_t size, void *userdata)
 {
 	struct host_link *link = userdata;
 
 	if (lines_feed(&link->lines, data, size, on_line, link) < 0)
 		lines_reset(&link->lines);
+	return 0;
 }
 
 static void on_heartbeat(uint32_t events, void *userdata)
@@ -110,6 +112,7 @@ static const struct port_ops link_port_ops = {
     .connected = on_connected,
     .disconnected = on_disconnected,
     .data = on_data,
+    .output_max = LINK_OUTPUT_MAX,
 };
 
 int link_new(struct loop *loop, const char *port_path, const struct link_ops *ops, void *userdata,

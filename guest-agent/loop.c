@@ -111,6 +111,13 @@ int loop_watch(struct loop *loop, int fd, uint32_t events, loop_fn fn, void *use
 	return 0;
 }
 
+int watch_set(struct watch *watch, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	return epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) < 0 ? -errno : 0;
+}
+
 int loop_every(struct loop *loop, unsigned ms, loop_fn fn, void *userdata, struct watch **ret)
 {
 	struct timespec each = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};

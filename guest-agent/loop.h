@@ -19,6 +19,8 @@ void loop_freep(struct loop **loop);
 /* Calls fn when one of `events` is there on fd, which stays the caller's and is closed after watch_free. 0 or -errno.
  */
 int loop_watch(struct loop *loop, int fd, uint32_t events, loop_fn fn, void *userdata, struct watch **ret);
+/* Waits for other events. 0 or -errno. */
+int watch_set(struct watch *watch, uint32_t events);
 /* Calls fn each `ms` milliseconds. */
 int loop_every(struct loop *loop, unsigned ms, loop_fn fn, void *userdata, struct watch **ret);
 /* Takes NULL. */

@@ -17,6 +17,7 @@
 #define PORT_SYSFS "/sys/class/virtio-ports"
 #define PORT_CHECK_MS 1000
 #define PORT_READ_SIZE 16384
+#define PORT_OUTPUT_KEPT 4096 /* bytes of room that an empty queue keeps */
 
 struct port {
 	struct loop *loop;
@@ -28,7 +29,7 @@ struct port {
 	int complained; /* errno of the last failed open, so that it is logged once */
 	struct watch *watch, *timer;
 	char *output;
-	size_t queued;
+	size_t sent, queued, room; /* of output: bytes written, bytes that wait behind them, all */
 };
 
 static void closedirp(DIR **dir)
@@ -72,12 +73,22 @@ static bool host_is_there(const struct port *port)
 	return poll(&probe, 1, 0) >= 0 && !(probe.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
+static void port_forget(struct port *port)
+{
+	port->sent = port->queued = 0;
+	if (port->room <= PORT_OUTPUT_KEPT)
+		return;
+	free(port->output);
+	port->output = NULL;
+	port->room = 0;
+}
+
 static void port_set_connected(struct port *port, bool connected)
 {
 	if (port->connected == connected)
 		return;
 	port->connected = connected;
-	port->queued = 0;
+	port_forget(port);
 	if (connected)
 		port->ops->connected(port->userdata);
 	else
@@ -96,16 +107,21 @@ static void port_close(struct port *port)
 /* 0, or -errno when the port itself is broken (unplugged). -EAGAIN means: full, the kernel wakes us. */
 static int port_flush(struct port *port)
 {
+	if (port->queued == 0)
+		return 0;
 	while (port->queued > 0) {
-		ssize_t n = write(port->fd, port->output, port->queued);
+		ssize_t n = write(port->fd, port->output + port->sent, port->queued);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
+		port->sent += (size_t)n;
 		port->queued -= (size_t)n;
-		memmove(port->output, port->output + n, port->queued);
 	}
+	port_forget(port);
+	if (port->ops->drained)
+		port->ops->drained(port->userdata);
 	return 0;
 }
 
@@ -116,6 +132,7 @@ static int port_drain(struct port *port)
 
 	for (;;) {
 		ssize_t n = read(port->fd, buffer, sizeof(buffer));
+		int r;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -123,7 +140,9 @@ static int port_drain(struct port *port)
 			return errno == EAGAIN ? 0 : -errno;
 		if (n == 0) /* nobody has the host's side open; not an end of file */
 			return 0;
-		port->ops->data(buffer, (size_t)n, port->userdata);
+		r = port->ops->data(buffer, (size_t)n, port->userdata);
+		if (r < 0)
+			return r;
 	}
 }
 
@@ -175,14 +194,21 @@ static int port_open(struct port *port)
 	return r;
 }
 
+static void port_complain(const struct port *port, int r)
+{
+	if (r == -EBUSY)
+		log_notice("port %s is another program's; left to it as long as it runs", port->name);
+	else if (r < 0)
+		log_warning("port %s cannot be opened (%s); trying again until it can", port->name, strerror(-r));
+}
+
 static void port_try(struct port *port)
 {
 	if (port->fd < 0) {
 		int r = port_open(port);
 
-		if (r < 0 && r != port->complained)
-			log_warning("port %s cannot be opened (%s); trying again until it can", port->name,
-				    strerror(-r));
+		if (r != port->complained)
+			port_complain(port, r);
 		port->complained = r;
 	}
 	if (port->fd >= 0)
@@ -195,14 +221,6 @@ static void on_timer(uint32_t events, void *userdata)
 	port_try(userdata);
 }
 
-static int port_start(struct port *port)
-{
-	port->output = malloc(PORT_OUTPUT_MAX);
-	if (!port->output)
-		return -ENOMEM;
-	return loop_every(port->loop, PORT_CHECK_MS, on_timer, port, &port->timer);
-}
-
 int port_new(struct loop *loop, const char *name, const char *path, const struct port_ops *ops, void *userdata,
 	     struct port **ret)
 {
@@ -212,7 +230,7 @@ int port_new(struct loop *loop, const char *name, const char *path, const struct
 	if (!port)
 		return -ENOMEM;
 	*port = (struct port){.loop = loop, .name = name, .path = path, .ops = ops, .userdata = userdata, .fd = -1};
-	r = port_start(port);
+	r = loop_every(loop, PORT_CHECK_MS, on_timer, port, &port->timer);
 	if (r < 0) {
 		port_free(port);
 		return r;
@@ -233,15 +251,46 @@ void port_free(struct port *port)
 	free(port);
 }
 
+/* Room for so many bytes more. */
+static int port_grow(struct port *port, size_t size)
+{
+	size_t want = port->queued + size, room = 2 * port->room > want ? 2 * port->room : want;
+	char *output;
+
+	if (want <= port->room - port->sent)
+		return 0;
+	if (port->sent > 0)
+		memmove(port->output, port->output + port->sent, port->queued);
+	port->sent = 0;
+	if (want <= port->room)
+		return 0;
+	output = realloc(port->output, room);
+	if (!output)
+		return -ENOMEM;
+	port->output = output;
+	port->room = room;
+	return 0;
+}
+
 int port_send(struct port *port, const char *data, size_t size)
 {
+	int r;
+
 	if (!port->connected)
 		return -ENOTCONN;
-	if (size > PORT_OUTPUT_MAX - port->queued)
+	if (size > port->ops->output_max - port->queued)
 		return -ENOBUFS;
-	memcpy(port->output + port->queued, data, size);
+	r = port_grow(port, size);
+	if (r < 0)
+		return r;
+	memcpy(port->output + port->sent + port->queued, data, size);
 	port->queued += size;
 	/* A broken port is found by its own event and closed there, not under the caller. */
 	port_flush(port);
 	return 0;
+}
+
+size_t port_queued(const struct port *port)
+{
+	return port->queued;
 }

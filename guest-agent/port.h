@@ -10,8 +10,6 @@
 
 #include <stddef.h>
 
-#define PORT_OUTPUT_MAX (256u << 10) /* bytes queued for the host at most */
-
 struct port;
 
 struct port_ops {
@@ -19,7 +17,11 @@ struct port_ops {
 	void (*connected)(void *userdata);
 	/* The host side was closed or the port is gone; what was queued is dropped. */
 	void (*disconnected)(void *userdata);
-	void (*data)(const char *data, size_t size, void *userdata);
+	/* Negative: this is not what the port is for; it is closed, and opened again a second later. */
+	int (*data)(const char *data, size_t size, void *userdata);
+	/* All that was queued has been written; may be NULL. */
+	void (*drained)(void *userdata);
+	size_t output_max; /* bytes queued for the host at most */
 };
 
 /* The device of the port `name`: udev's /dev/virtio-ports/NAME, else by sysfs. 0 or -ENOENT, -ENAMETOOLONG. */
@@ -31,7 +33,10 @@ int port_new(struct loop *loop, const char *name, const char *path, const struct
 /* Takes NULL. Calls no op. */
 void port_free(struct port *port);
 
-/* Queues bytes. -ENOTCONN: no host is there. -ENOBUFS: the host does not read; nothing of it was queued. */
+/* Queues bytes. -ENOTCONN: no host is there. -ENOBUFS: the host does not read; -ENOMEM; nothing of it was queued then.
+ * `drained` may be called within. */
 int port_send(struct port *port, const char *data, size_t size);
+/* Bytes that wait. */
+size_t port_queued(const struct port *port);
 
 #endif
