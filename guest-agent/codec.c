@@ -226,6 +226,7 @@ static const struct {
     [MESSAGE_HELLO] = {"hello", parse_hello},
     [MESSAGE_SESSION] = {"session", parse_hello},
     [MESSAGE_LOCKED] = {"locked", NULL},
+    [MESSAGE_CLIPBOARD] = {"clipboard", NULL},
     [MESSAGE_SIGN_IN] = {"sign-in", parse_sign_in},
     [MESSAGE_LOG_OFF] = {"log-off", NULL},
     [MESSAGE_LOCK] = {"lock", NULL},

@@ -40,8 +40,9 @@ void lines_clear(struct lines *lines);
 enum message_type {
 	MESSAGE_UNKNOWN, /* of a later version; with an id it is answered */
 	MESSAGE_HELLO,
-	MESSAGE_SESSION, /* session part to root part: X is up */
-	MESSAGE_LOCKED,  /* likewise: the screen is locked while this connection lasts */
+	MESSAGE_SESSION,   /* session part to root part: X is up */
+	MESSAGE_LOCKED,    /* likewise: the screen is locked while this connection lasts */
+	MESSAGE_CLIPBOARD, /* likewise: what follows on this connection is vdagent messages */
 	/* Requests of the host's, each with an id. */
 	MESSAGE_SIGN_IN,
 	MESSAGE_LOG_OFF,

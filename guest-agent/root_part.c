@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "guest-agent/job.h"
 #include "guest-agent/link.h"
+#include "guest-agent/relay.h"
 #include "guest-agent/session.h"
 #include "guest-agent/settings.h"
 #include "guest-agent/x_watch.h"
@@ -28,6 +29,7 @@ struct root_part {
 	struct abilities abilities;
 	struct host_link *host;
 	struct sessions *sessions;
+	struct relay *relay;
 	struct signin *signin; /* NULL: this guest signs nobody in */
 	struct x_watch *x;
 	bool ready;
@@ -68,11 +70,30 @@ static void on_sessions(void *userdata)
 	signin_seen(part->signin, sessions_up(part->sessions, uid), sessions_locked(part->sessions, uid));
 }
 
+/* The clipboard is that of who is signed in; where the agent signs nobody in, of its own user. */
+static void set_clipboard_user(struct root_part *part)
+{
+	uid_t uid = part->signin ? signin_session(part->signin)->uid : geteuid();
+
+	relay_set_user(part->relay, !part->signin || signin_is_there(part->signin) ? &uid : NULL);
+}
+
+static void on_clipboard(int fd, uid_t uid, void *userdata)
+{
+	struct root_part *part = userdata;
+
+	set_clipboard_user(part);
+	relay_connect(part->relay, fd, uid);
+}
+
+static const struct sessions_ops sessions_ops = {.changed = on_sessions, .clipboard = on_clipboard};
+
 static void on_session_changed(const struct session_info *session, void *userdata)
 {
 	struct root_part *part = userdata;
 
 	link_session(part->host, session);
+	set_clipboard_user(part);
 	/* Its parts may have been quicker than a restarted agent. */
 	if (session->state == SESSION_STARTING)
 		on_sessions(part);
@@ -218,12 +239,14 @@ static const struct link_ops link_ops = {.hello = on_hello, .request = on_reques
 static int root_part_start(struct root_part *part)
 {
 	bool signs_in = abilities_have(&part->abilities, MESSAGE_SIGN_IN);
-	int r = sessions_new(part->loop, part->paths->socket, on_sessions, part, &part->sessions);
+	int r = sessions_new(part->loop, part->paths->socket, &sessions_ops, part, &part->sessions);
 
 	if (r == 0 && signs_in)
 		r = signin_new(part->loop, &part->paths->signin, &signin_ops, part, &part->signin);
 	if (r == 0 && signs_in)
 		r = x_watch_new(part->loop, part->paths->x, on_x, part, &part->x);
+	if (r == 0)
+		r = relay_new(part->loop, part->paths->clipboard, &part->relay);
 	return r < 0 ? r : link_new(part->loop, part->paths->port, &link_ops, part, &part->host);
 }
 
@@ -282,6 +305,7 @@ void root_part_free(struct root_part *part)
 	x_watch_free(part->x);
 	signin_free(part->signin);
 	sessions_free(part->sessions);
+	relay_free(part->relay);
 	link_free(part->host);
 	free(part);
 }

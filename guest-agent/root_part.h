@@ -10,9 +10,10 @@
 struct root_part;
 
 struct root_paths {
-	const char *port;   /* the device; NULL: found by its name */
-	const char *socket; /* of the session parts */
-	const char *x;      /* the X server's socket */
+	const char *port;      /* the device; NULL: found by its name */
+	const char *clipboard; /* likewise, of the clipboard's port */
+	const char *socket;    /* of the session parts */
+	const char *x;         /* the X server's socket */
 	struct signin_paths signin;
 };
 

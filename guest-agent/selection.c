@@ -304,25 +304,15 @@ static void side_start(struct selections *selections, struct side *side, xcb_ato
 		side_look(selections, side);
 }
 
-static int connect_x(struct selections *selections)
-{
-	int number = 0;
-	xcb_screen_iterator_t screens;
-
-	selections->display.connection = xcb_connect(NULL, &number);
-	if (xcb_connection_has_error(selections->display.connection))
-		return -ECONNREFUSED;
-	screens = xcb_setup_roots_iterator(xcb_get_setup(selections->display.connection));
-	while (number-- > 0 && screens.rem > 1)
-		xcb_screen_next(&screens);
-	selections->display.root = screens.data->root;
-	return x_display_atoms(&selections->display);
-}
-
 static int selections_start(struct selections *selections)
 {
-	int r = connect_x(selections);
+	xcb_screen_t *screen;
+	int r = x_connect(&selections->display.connection, &screen);
 
+	if (r < 0)
+		return r;
+	selections->display.root = screen->root;
+	r = x_display_atoms(&selections->display);
 	if (r == 0)
 		r = find_xfixes(selections);
 	if (r < 0)

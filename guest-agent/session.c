@@ -19,7 +19,7 @@ struct session {
 	struct sessions *sessions;
 	int fd; /* -1: free */
 	uid_t uid;
-	enum message_type said; /* MESSAGE_SESSION, MESSAGE_LOCKED; MESSAGE_UNKNOWN: nothing yet */
+	enum message_type said; /* MESSAGE_SESSION, _LOCKED, _CLIPBOARD; MESSAGE_UNKNOWN: nothing yet */
 	struct watch *watch;
 	struct lines lines;
 };
@@ -28,7 +28,7 @@ struct sessions {
 	struct loop *loop;
 	int fd;
 	struct watch *watch;
-	sessions_fn changed;
+	const struct sessions_ops *ops;
 	void *userdata;
 	struct session all[SESSION_MAX];
 };
@@ -76,10 +76,25 @@ static void on_line(const char *line, size_t size, void *userdata)
 
 	if (message_parse(line, size, &message) < 0 || session->said != MESSAGE_UNKNOWN)
 		return;
-	if (message.type != MESSAGE_SESSION && message.type != MESSAGE_LOCKED)
+	if (message.type != MESSAGE_SESSION && message.type != MESSAGE_LOCKED && message.type != MESSAGE_CLIPBOARD)
 		return;
 	session->said = message.type;
-	log_info("session of uid %u is %s", (unsigned)session->uid, message.type == MESSAGE_LOCKED ? "locked" : "up");
+	if (message.type != MESSAGE_CLIPBOARD)
+		log_info("session of uid %u is %s", (unsigned)session->uid,
+			 message.type == MESSAGE_LOCKED ? "locked" : "up");
+}
+
+/* Nothing is lost: a session part says no more until the root part has said something. */
+static void session_hand_on(struct session *session)
+{
+	struct sessions *sessions = session->sessions;
+	uid_t uid = session->uid;
+	int fd;
+
+	watch_free(steal_ptr(session->watch));
+	fd = steal_fd(&session->fd);
+	session_close(session);
+	sessions->ops->clipboard(fd, uid, sessions->userdata);
 }
 
 static void on_session(uint32_t events, void *userdata)
@@ -97,8 +112,11 @@ static void on_session(uint32_t events, void *userdata)
 			log_info("session of uid %u is %s", (unsigned)session->uid,
 				 session->said == MESSAGE_LOCKED ? "unlocked" : "gone");
 		session_close(session);
+	} else if (session->said == MESSAGE_CLIPBOARD) {
+		session_hand_on(session);
+		return;
 	}
-	sessions->changed(sessions->userdata);
+	sessions->ops->changed(sessions->userdata);
 }
 
 static struct session *session_free_slot(struct sessions *sessions)
@@ -137,7 +155,8 @@ static int make_directory_of(const char *path)
 	return fs_mkdir_p(directory, 0755);
 }
 
-int sessions_new(struct loop *loop, const char *path, sessions_fn changed, void *userdata, struct sessions **ret)
+int sessions_new(struct loop *loop, const char *path, const struct sessions_ops *ops, void *userdata,
+		 struct sessions **ret)
 {
 	_cleanup_(sessions_freep) struct sessions *sessions = calloc(1, sizeof(*sessions));
 	int r = make_directory_of(path);
@@ -145,7 +164,7 @@ int sessions_new(struct loop *loop, const char *path, sessions_fn changed, void 
 	if (!sessions)
 		return -ENOMEM;
 	sessions->loop = loop;
-	sessions->changed = changed;
+	sessions->ops = ops;
 	sessions->userdata = userdata;
 	sessions->fd = -1;
 	for (size_t i = 0; i < SESSION_MAX; i++)

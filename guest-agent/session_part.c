@@ -3,10 +3,12 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "guest-agent/clipboard.h"
 #include "guest-agent/follow.h"
 #include "guest-agent/root_socket.h"
 #include "guest-agent/uevent.h"
 #include "guest-agent/window_manager.h"
+#include "guest-agent/x_text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,6 +25,7 @@ struct session_part {
 	xcb_screen_t *screen;
 	int root_fd, uevent_fd;
 	struct watch *x_watch, *root_watch, *uevent_watch, *timer;
+	struct clipboard *clipboard;
 	xcb_atom_t manager; /* window_manager.h */
 	bool up;            /* there is a desktop to be seen */
 	int ticks;
@@ -139,17 +142,10 @@ static void on_timer(uint32_t events, void *userdata)
 
 static int part_connect_x(struct session_part *part)
 {
-	int number = 0, r;
-	xcb_screen_iterator_t screens;
+	int r = x_connect(&part->x, &part->screen);
 
-	part->x = xcb_connect(NULL, &number);
-	if (xcb_connection_has_error(part->x))
-		return -ECONNREFUSED;
-	screens = xcb_setup_roots_iterator(xcb_get_setup(part->x));
-	while (number-- > 0 && screens.rem > 1)
-		xcb_screen_next(&screens);
-	part->screen = screens.data;
-	r = window_manager_start(part->x, part->screen, &part->manager);
+	if (r == 0)
+		r = window_manager_start(part->x, part->screen, &part->manager);
 	if (r < 0)
 		return r;
 	r = follow_start(part->x, part->screen);
@@ -158,6 +154,16 @@ static int part_connect_x(struct session_part *part)
 	else if (r == 0)
 		follow(part);
 	return r == -ENOTSUP ? 0 : r;
+}
+
+/* A desktop without is better than none. */
+static void part_share_clipboard(struct session_part *part)
+{
+	int r = clipboard_new(part->loop, part->socket_path, &part->clipboard);
+
+	if (r < 0)
+		log_warning("the clipboard cannot be shared: %s",
+			    r == -ENOTSUP ? "the X server has no XFIXES" : strerror(-r));
 }
 
 static int part_start(struct session_part *part)
@@ -187,6 +193,7 @@ int session_part_new(struct loop *loop, const char *socket_path, struct session_
 		session_part_free(part);
 		return r;
 	}
+	part_share_clipboard(part);
 	part_look(part);
 	/* Events that came with the replies so far. */
 	on_x(0, part);
@@ -198,6 +205,7 @@ void session_part_free(struct session_part *part)
 {
 	if (!part)
 		return;
+	clipboard_free(part->clipboard);
 	root_close(part);
 	watch_free(part->timer);
 	watch_free(part->uevent_watch);

@@ -7,6 +7,21 @@
 #include <errno.h>
 #include <string.h>
 
+int x_connect(xcb_connection_t **ret, xcb_screen_t **ret_screen)
+{
+	int number = 0;
+	xcb_screen_iterator_t screens;
+
+	*ret = xcb_connect(NULL, &number);
+	if (xcb_connection_has_error(*ret))
+		return -ECONNREFUSED;
+	screens = xcb_setup_roots_iterator(xcb_get_setup(*ret));
+	while (number-- > 0 && screens.rem > 1)
+		xcb_screen_next(&screens);
+	*ret_screen = screens.data;
+	return 0;
+}
+
 int x_display_atoms(struct x_display *display)
 {
 	const struct {

@@ -14,6 +14,8 @@ struct x_display {
 	xcb_atom_t clipboard, utf8_string, text, targets, timestamp, incr, data;
 };
 
+/* To the X server of $DISPLAY. 0 or -ECONNREFUSED; the connection is the caller's in either case. */
+int x_connect(xcb_connection_t **ret, xcb_screen_t **ret_screen);
 /* 0 or -EIO. */
 int x_display_atoms(struct x_display *display);
 /* A window that is never shown, for one purpose and then destroyed: what comes late finds nobody. */

@@ -83,6 +83,7 @@ static int set_up(void **state)
 	struct setup *s = calloc(1, sizeof(*s));
 
 	x_world_new(&s->world);
+	x_world_start(&s->world);
 	s->client.connection = xcb_connect(NULL, NULL);
 	s->client.root = xcb_setup_roots_iterator(xcb_get_setup(s->client.connection)).data->root;
 	assert_int_equal(x_display_atoms(&s->client), 0);

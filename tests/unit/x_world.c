@@ -90,14 +90,19 @@ void x_world_new(struct x_world *world)
 	x_world_skipped = 0;
 	snprintf(world->directory, sizeof(world->directory), "/tmp/x-world-XXXXXX");
 	assert_non_null(mkdtemp(world->directory));
-	world->server = start_server();
 	assert_int_equal(loop_new(&world->loop), 0);
+}
+
+void x_world_start(struct x_world *world)
+{
+	world->server = start_server();
 }
 
 void x_world_clear(struct x_world *world)
 {
 	loop_free(world->loop);
-	x_world_end(world->server);
+	if (world->server)
+		x_world_end(world->server);
 	fs_remove_tree(world->directory);
 }
 

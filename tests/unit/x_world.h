@@ -26,8 +26,9 @@ struct x_world {
 /* Seconds by which CLOCK_MONOTONIC runs ahead for the code under test. */
 extern uint64_t x_world_skipped;
 
-/* Sets DISPLAY. */
 void x_world_new(struct x_world *world);
+/* Starts the Xvfb and sets DISPLAY. */
+void x_world_start(struct x_world *world);
 void x_world_clear(struct x_world *world);
 
 /* Runs the loop until is_so(userdata). */
