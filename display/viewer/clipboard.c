@@ -16,6 +16,7 @@ struct clipboard {
 	size_t text_max;
 	struct display1_clipboard *screen; /* NULL: there is none */
 	struct cut_text_reader reader;
+	bool started;  /* the viewer has said its encodings: before that it is in RFB's handshake */
 	bool listed;   /* the viewer listed the Extended Clipboard */
 	bool extended; /* and has said what it can */
 	bool viewer_has;
@@ -68,6 +69,9 @@ void clipboard_features(struct clipboard *clipboard, uint32_t features)
 		tell_viewer(clipboard, ALL_ACTIONS | CUT_FORMAT_TEXT);
 	clipboard->listed = listed;
 	clipboard->extended = clipboard->extended && listed;
+	if (!clipboard->started && !listed)
+		ask_screen(clipboard);
+	clipboard->started = true;
 }
 
 static void viewer_grabbed(struct clipboard *clipboard)
@@ -114,12 +118,17 @@ static void viewer_action(struct clipboard *clipboard, uint32_t flags)
 	}
 }
 
-/* text: taken over. */
+/* text: taken over. An empty one is none: a viewer that got nothing of its own side's program in time sends one. */
 static void viewer_text(struct clipboard *clipboard, char *text, size_t size)
 {
 	if (clipboard->viewer_asked) {
-		answer_screen(clipboard, text, size);
+		answer_screen(clipboard, size > 0 ? text : NULL, size);
 		free(text);
+		return;
+	}
+	if (size == 0) {
+		free(text);
+		viewer_released(clipboard);
 		return;
 	}
 	drop_text(clipboard);
@@ -163,7 +172,7 @@ static int screen_grabbed(struct display1_clipboard *screen, void *userdata)
 	drop_text(clipboard);
 	if (clipboard->extended)
 		tell_viewer(clipboard, CUT_NOTIFY | CUT_FORMAT_TEXT);
-	else if (!clipboard->listed)
+	else if (clipboard->started && !clipboard->listed)
 		ask_screen(clipboard);
 	return 0;
 }

@@ -130,6 +130,13 @@ def five_megabytes_both_ways():
 
 
 @case
+def an_empty_text_is_none():
+    with clip() as c:
+        assert pasted_in(c, b"") is None
+        assert pasted_in(c, b"another") == b"another"
+
+
+@case
 def a_viewer_with_latin1_alone_gets_what_fits():
     with clip(extended=False) as c:
         c.offer("a€ä日\n".encode())
@@ -140,11 +147,21 @@ def a_viewer_with_latin1_alone_gets_what_fits():
         c.paste()
         assert c.pasted() == "zwölf §\n".encode()
         c.viewer.cut_text("")
-        c.said("copied")
-        c.paste()
-        assert c.pasted() == b""
+        c.said("uncopied")
         c.viewer.key(0x61)
         c.said("Keyboard Press 30")
+
+
+@case
+def a_text_that_was_there_first_comes_behind_the_handshake():
+    with Desk() as desk:
+        desk.source()
+        (desk.directory / "offered").write_bytes(b"first")
+        desk.peer.do(f"offer {desk.directory}/offered", f"paste {desk.directory}/pasted")
+        desk.peer.expect("nothing")
+        assert not desk.peer.take("asked"), "by a viewer of which nothing is known"
+        viewer = desk.start(rfb.RAW)
+        viewer.wait(lambda: viewer.cut_texts == [b"first"], "the text")
 
 
 @case
