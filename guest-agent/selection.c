@@ -412,7 +412,8 @@ void selection_give(struct selections *selections, enum selection which, const c
 	if (!side->window || !side->asked)
 		return;
 	side->asked = false;
-	if (text && size <= selections->text_max)
+	/* An empty one is none, or the next paste would not ask again. */
+	if (text && size > 0 && size <= selections->text_max)
 		side->text = x_text_new(text, size);
 	if (side->text)
 		text_mend(side->text->data, size);

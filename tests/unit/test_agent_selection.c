@@ -463,6 +463,12 @@ static void what_the_host_has_no_text_for_is_pasted_by_nobody(void **state)
 	seen->wanted = 0;
 	client_asks(s, window, 1);
 	x_world_run(&s->world, "a third paste", is_wanted, seen);
+	/* An empty text is none. */
+	selection_give(s->selections, SELECTION_CLIPBOARD, "", 0);
+	expect_refusal(s);
+	seen->wanted = 0;
+	client_asks(s, window, 1);
+	x_world_run(&s->world, "a fourth paste", is_wanted, seen);
 }
 
 /* It asks for more than its share, and takes nothing. */
