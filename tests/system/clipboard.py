@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copy and paste between people's viewers and real guests with the stock spice-vdagent."""
+"""Copy and paste between people's viewers and real guests, with hotdesk-agent and with the stock spice-vdagent."""
 
+import functools
 import hashlib
 import itertools
 import os
@@ -24,7 +25,6 @@ LINE = "äöü 0123456789 €"
 LINES = 220_000  # 5 MB
 CARD = 0x222832  # of a notice
 BOOT_TIMEOUT = 240
-AGENT = "stock-agent"
 
 stack = None
 screen = None
@@ -122,14 +122,7 @@ def logged(text, since):
     return text in stack.log.read_text(errors="replace")[since:]
 
 
-@clipboard_case
-def the_stock_agent_is_there():
-    connect_tigervnc()
-    run("stock-agent")
-
-
-@clipboard_case
-def what_is_copied_in_the_desktop_is_pasted_on_the_viewer_s_side():
+def out_of_the_desktop():
     since = stack.log.stat().st_size
     copy_in_guest(TEXT)
     arrives(TEXT)
@@ -137,8 +130,7 @@ def what_is_copied_in_the_desktop_is_pasted_on_the_viewer_s_side():
     assert TEXT not in stack.log.read_text(errors="replace"), "contents are in no log"
 
 
-@clipboard_case
-def what_is_copied_on_the_viewer_s_side_is_pasted_in_the_desktop():
+def into_the_desktop():
     since = stack.log.stat().st_size
     copy(TEXT[::-1])
     viewer.activate()
@@ -146,8 +138,7 @@ def what_is_copied_on_the_viewer_s_side_is_pasted_in_the_desktop():
     eventually(lambda: logged(f"in {len(TEXT.encode())} bytes", since), lambda: f"it is audited\n{stack.log_tail()}")
 
 
-@clipboard_case
-def five_megabytes_go_both_ways():
+def five_megabytes_both_ways():
     big = f"{LINE}\n" * LINES
     run(f"yes $(printf '{in_shell(LINE.replace(' ', '_'))}') | tr _ ' ' | head -n {LINES} | xclip -selection clipboard")
     eventually(lambda: len(selection() or "") == len(big), lambda: f"{len(big)}, not {len(selection() or '')}\n{state()}", 120, 1)
@@ -157,8 +148,7 @@ def five_megabytes_go_both_ways():
     run(pasted_by_guest(big[::-1]))
 
 
-@clipboard_case
-def a_new_viewer_and_a_killed_screen_find_the_clipboard_working():
+def a_new_viewer_and_a_killed_screen():
     screen_pid = next(iter(processes_with("hotdesk-screen --control-fd")))
     os.kill(screen_pid, 9)
     eventually(lambda: screen_pid not in processes_with("hotdesk-screen --control-fd") and
@@ -169,6 +159,34 @@ def a_new_viewer_and_a_killed_screen_find_the_clipboard_working():
     copy("and back")
     viewer.activate()
     run(pasted_by_guest("and back"))
+
+
+def add_cases(agent):
+    """Whichever agent the guest has."""
+    def add(behaviour):
+        @functools.wraps(behaviour)
+        def function():
+            behaviour()
+        function.__name__ = f"{agent}_{behaviour.__name__}"
+        clipboard_case(function)
+    for each in (out_of_the_desktop, into_the_desktop, five_megabytes_both_ways, a_new_viewer_and_a_killed_screen):
+        add(each)
+
+
+@clipboard_case
+def a_viewer_is_in_a_desktop():
+    connect_tigervnc()
+
+
+add_cases("hotdesk_agent")
+
+
+@clipboard_case
+def the_stock_agent_takes_the_port():
+    run("stock-agent")
+
+
+add_cases("spice_vdagent")
 
 
 @clipboard_case

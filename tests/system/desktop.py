@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import random
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -108,6 +109,22 @@ def the_desktop_says_what_its_agent_can_do():
     shown = stack.json("desktop", "show", stack.desktops(owner="alice")[0]["id"])
     assert "Debian" in shown["os"] and {"size", "sign-in", "lock"} <= set(shown["capabilities"]), shown
     assert shown["missing"] == [], shown
+
+
+@desktop_case
+def what_is_copied_outside_is_pasted_in_the_user_s_session():
+    viewer = viewers["alice"]
+    viewer.activate()
+    before = viewer.picture().count(BLACK)
+    viewer.type("xterm -geometry 60x10-0-0 -xrm '*selectToClipboard: true' -e sh -c 'cat >got' &\n")
+    eventually(lambda: viewer.picture().count(BLACK) > before + 30_000, lambda: f"a second terminal\n{viewers.state('alice')}", 60, 0.5)
+    subprocess.run(["xsel", "--clipboard", "--input"], env=viewers.screen.env, input=b"from outside", timeout=30, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    viewer.activate()
+    for key in ("shift+Insert", "Return", "ctrl+d"):
+        viewers.screen.run("xdotool", "key", key)
+    eventually(lambda: viewer.picture().count(BLACK) < before + 10_000, lambda: f"it has ended\n{viewers.state('alice')}", 60, 0.5)
+    viewers.run_command("alice", "grep -qx 'from outside' got", 0x80C040)
 
 
 @desktop_case
