@@ -346,3 +346,13 @@ int vdagent_write_monitor(struct vdagent_buffer *to, uint32_t width, uint32_t he
 	put_le32(body + 16, MONITOR_DEPTH);
 	return write_message(to, VD_AGENT_MONITORS_CONFIG, body, sizeof(body), NULL, 0);
 }
+
+int vdagent_write_mouse(struct vdagent_buffer *to, uint32_t x, uint32_t y, uint32_t buttons)
+{
+	uint8_t body[sizeof(VDAgentMouseState)] = {0};
+
+	put_le32(body, x);
+	put_le32(body + 4, y);
+	put_le32(body + 8, buttons);
+	return write_message(to, VD_AGENT_MOUSE_STATE, body, sizeof(body), NULL, 0);
+}

@@ -75,5 +75,7 @@ int vdagent_write_clipboard(struct vdagent_buffer *to, uint32_t message, uint32_
 int vdagent_write_announce(struct vdagent_buffer *to, bool request, uint32_t caps);
 /* One monitor of this size, in pixels. */
 int vdagent_write_monitor(struct vdagent_buffer *to, uint32_t width, uint32_t height);
+/* In pixels of the one monitor; buttons: VD_AGENT_..BUTTON_MASK. */
+int vdagent_write_mouse(struct vdagent_buffer *to, uint32_t x, uint32_t y, uint32_t buttons);
 
 #endif

@@ -23,6 +23,7 @@
 #define DISPLAY1_AUDIO_OUT_PATH "/org/qemu/Display1/AudioOutListener"
 #define DISPLAY1_AUDIO_OUT "org.qemu.Display1.AudioOutListener"
 #define DISPLAY1_LISTENER_MAP "org.qemu.Display1.Listener.Unix.Map"
+#define DISPLAY1_IS_ABSOLUTE "IsAbsolute" /* of the mouse */
 
 /* Our own addition, which a display serves at the clipboard's path: Notice(s sentence) is for the person. */
 #define CLIPBOARD1 "org.hotdesk.Clipboard1"

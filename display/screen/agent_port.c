@@ -17,10 +17,11 @@
 #define STALL_USEC UINT64_C(10000000)   /* how long a guest may take nothing of what waits for it */
 #define QUEUE_ROOM (4u << 20)           /* of waiting bytes, beside one text: CRLF line ends, headers, grabs */
 #define QUEUE_SMALL ((size_t)64 * 1024) /* of waiting bytes above which answers without a text are dropped */
+#define BUTTONS 0x7fu                   /* that the protocol knows, from VD_AGENT_LBUTTON_MASK up */
 #define OUR_CAPS                                                                                                       \
-	(VDAGENT_CAP(MONITORS_CONFIG) | VDAGENT_CAP(REPLY) | VDAGENT_CAP(CLIPBOARD_BY_DEMAND) |                        \
-	 VDAGENT_CAP(CLIPBOARD_SELECTION) | VDAGENT_CAP(CLIPBOARD_NO_RELEASE_ON_REGRAB) |                              \
-	 VDAGENT_CAP(CLIPBOARD_GRAB_SERIAL))
+	(VDAGENT_CAP(MOUSE_STATE) | VDAGENT_CAP(MONITORS_CONFIG) | VDAGENT_CAP(REPLY) |                                \
+	 VDAGENT_CAP(CLIPBOARD_BY_DEMAND) | VDAGENT_CAP(CLIPBOARD_SELECTION) |                                         \
+	 VDAGENT_CAP(CLIPBOARD_NO_RELEASE_ON_REGRAB) | VDAGENT_CAP(CLIPBOARD_GRAB_SERIAL))
 
 struct agent_port {
 	const struct agent_port_ops *ops;
@@ -33,6 +34,7 @@ struct agent_port {
 	uint32_t caps; /* the agent's and ours */
 	bool crlf;
 	uint32_t serials[VDAGENT_SELECTIONS];
+	uint32_t buttons; /* that the agent was told of */
 	uint8_t buffer[READ_SIZE];
 };
 
@@ -114,9 +116,14 @@ static void port_written(struct agent_port *port, int r)
 		port_flush(port);
 }
 
+static bool port_has(const struct agent_port *port, uint32_t cap)
+{
+	return port && port->up && !port->ended && (port->caps & cap);
+}
+
 static bool port_can(const struct agent_port *port)
 {
-	return port && port->up && !port->ended && (port->caps & VDAGENT_CAP(CLIPBOARD_BY_DEMAND));
+	return port_has(port, VDAGENT_CAP(CLIPBOARD_BY_DEMAND));
 }
 
 static void port_announce(struct agent_port *port, bool request)
@@ -132,6 +139,7 @@ static void heard_announce(struct agent_port *port, const struct vdagent_message
 	if (vdagent_read_announce(message, &request, &caps) < 0)
 		return;
 	port->caps = caps & OUR_CAPS;
+	port->buttons = 0;
 	port->crlf = (caps & VDAGENT_CAP(GUEST_LINEEND_CRLF)) != 0;
 	memset(port->serials, 0, sizeof(port->serials));
 	if (request)
@@ -405,8 +413,19 @@ void agent_port_answer(struct agent_port *port, uint32_t selection, const char *
 
 bool agent_port_set_size(struct agent_port *port, uint32_t width, uint32_t height)
 {
-	if (!port || !port->up || port->ended || !(port->caps & VDAGENT_CAP(MONITORS_CONFIG)))
+	if (!port_has(port, VDAGENT_CAP(MONITORS_CONFIG)))
 		return false;
 	port_written(port, vdagent_write_monitor(&port->out, width, height));
+	return true;
+}
+
+bool agent_port_set_pointer(struct agent_port *port, uint32_t x, uint32_t y, uint32_t buttons)
+{
+	if (!port_has(port, VDAGENT_CAP(MOUSE_STATE)))
+		return false;
+	if (buttons == port->buttons && port->out.size - port->out.at > QUEUE_SMALL)
+		return true;
+	port->buttons = buttons;
+	port_written(port, vdagent_write_mouse(&port->out, x, y, (buttons & BUTTONS) * VD_AGENT_LBUTTON_MASK));
 	return true;
 }

@@ -44,5 +44,8 @@ bool agent_port_request(struct agent_port *port, uint32_t selection);
 void agent_port_answer(struct agent_port *port, uint32_t selection, const char *data, size_t size);
 /* Pixels. false: the agent cannot. */
 bool agent_port_set_size(struct agent_port *port, uint32_t width, uint32_t height);
+/* Likewise; buttons: bit 0 is the first of QEMU's (left, middle, right, wheel up and down, side, extra). A guest that
+ * reads too slowly gets the newest position later. */
+bool agent_port_set_pointer(struct agent_port *port, uint32_t x, uint32_t y, uint32_t buttons);
 
 #endif

@@ -203,6 +203,11 @@ bool clipboard_set_size(struct clipboard *clipboard, uint32_t width, uint32_t he
 	return agent_port_set_size(clipboard->port, width, height);
 }
 
+bool clipboard_set_pointer(struct clipboard *clipboard, uint32_t x, uint32_t y, uint32_t buttons)
+{
+	return agent_port_set_pointer(clipboard->port, x, y, buttons);
+}
+
 /* -- what the displays say ------------------------------------------------------------------------------------------*/
 
 static void peer_registered(struct display1_clipboard *peer, void *userdata)

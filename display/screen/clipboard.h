@@ -27,6 +27,8 @@ void clipboard_set_policy(struct clipboard *clipboard, uint32_t allowed, uint32_
 
 /* For stock guests that do not follow the screen's size; false: no agent takes one. */
 bool clipboard_set_size(struct clipboard *clipboard, uint32_t width, uint32_t height);
+/* For guests that take no positions from QEMU, likewise (agent_port.h). */
+bool clipboard_set_pointer(struct clipboard *clipboard, uint32_t x, uint32_t y, uint32_t buttons);
 
 /* A display's side: its peer's ops with the clipboard as userdata. */
 extern const struct display1_clipboard_ops clipboard_display_ops;

@@ -37,6 +37,7 @@ struct screen {
 	struct client_cursor cursor;
 	int mouse_x, mouse_y;
 	bool mouse_on, mouse_known;
+	int pointer_x, pointer_y;                                    /* where a viewer last pointed, -1: nowhere yet */
 	bool keys[DISPLAY1_QNUM_MAX], buttons[DISPLAY1_BUTTONS_MAX]; /* what the guest was told is down */
 	struct display *displays;
 	unsigned n_displays;
@@ -212,6 +213,38 @@ int screen_set_source(struct screen *screen, int fd)
 	return 0;
 }
 
+static bool send_pointer(struct screen *screen)
+{
+	uint32_t buttons = 0;
+
+	for (uint32_t i = 0; i < DISPLAY1_BUTTONS_MAX; i++)
+		buttons |= screen->buttons[i] ? UINT32_C(1) << i : 0;
+	return screen->pointer_x >= 0 && clipboard_set_pointer(screen->clipboard, (uint32_t)screen->pointer_x,
+							       (uint32_t)screen->pointer_y, buttons);
+}
+
+/* A guest without a driver for the tablet is told by its vdagent; without that either its pointer goes as far as the
+ * viewer's. */
+static void send_position(struct screen *screen, int x, int y)
+{
+	int from_x = screen->pointer_x, from_y = screen->pointer_y;
+
+	screen->pointer_x = x;
+	screen->pointer_y = y;
+	if (source_is_absolute(screen->source))
+		source_position(screen->source, (uint32_t)x, (uint32_t)y);
+	else if (!send_pointer(screen) && from_x >= 0)
+		source_motion(screen->source, x - from_x, y - from_y);
+}
+
+/* QEMU hears of a release in any case: its guest may have been pressed before it changed what it takes. */
+static void send_button(struct screen *screen, uint32_t button, bool down)
+{
+	screen->buttons[button] = down;
+	if (source_is_absolute(screen->source) || !send_pointer(screen) || !down)
+		source_button(screen->source, button, down);
+}
+
 static void send_input(const struct input_event *event, void *userdata)
 {
 	struct screen *screen = userdata;
@@ -224,11 +257,10 @@ static void send_input(const struct input_event *event, void *userdata)
 		source_key(screen->source, event->a, event->b != 0);
 		return;
 	case INPUT_BUTTON:
-		screen->buttons[event->a] = event->b != 0;
-		source_button(screen->source, event->a, event->b != 0);
+		send_button(screen, event->a, event->b != 0);
 		return;
 	case INPUT_POSITION:
-		source_position(screen->source, event->a, event->b);
+		send_position(screen, (int)event->a, (int)event->b);
 		return;
 	case INPUT_MOTION:
 		source_motion(screen->source, (int32_t)event->a, (int32_t)event->b);
@@ -400,6 +432,7 @@ int screen_new(sd_event *event, const struct screen_ops *ops, void *userdata, st
 	screen->event = sd_event_ref(event);
 	screen->ops = ops;
 	screen->userdata = userdata;
+	screen->pointer_x = -1;
 	r = input_new(event, send_input, screen, &screen->input);
 	if (r >= 0)
 		r = clipboard_new(event, &ops->clipboard, userdata, &screen->clipboard);

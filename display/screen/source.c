@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#define PROPERTIES "org.freedesktop.DBus.Properties"
 #define QUEUE_MOTION_MAX 64 /* unsent messages above which a motion is left out */
 #define QUEUE_MAX 4096      /* unsent messages or answers above which QEMU is taken for dead */
 
@@ -33,6 +34,7 @@ struct source {
 	struct framebuffer *framebuffer; /* the screen's; NULL before the first scanout */
 	struct map map;
 	bool relisten, lost;
+	bool relative; /* QEMU's mouse takes no positions */
 };
 
 static void map_clear(struct map *map)
@@ -294,6 +296,55 @@ static int source_deferred(sd_event_source *event_source, void *userdata)
 	return 0;
 }
 
+/* What QEMU says of its mouse; an answer that cannot be read changes nothing. */
+static int read_mode(struct source *source, sd_bus_message *message)
+{
+	int absolute, r = sd_bus_message_read(message, "v", "b", &absolute);
+
+	if (r >= 0)
+		source->relative = !absolute;
+	return r;
+}
+
+static int on_mode(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	(void)ret_error;
+	if (!sd_bus_message_is_method_error(reply, NULL))
+		read_mode(userdata, reply);
+	return 0;
+}
+
+static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const char *name;
+	int r = sd_bus_message_read(message, "s", &name);
+
+	(void)ret_error;
+	if (r < 0 || strcmp(name, DISPLAY1_MOUSE) != 0)
+		return 0;
+	r = sd_bus_message_enter_container(message, 'a', "{sv}");
+	while (r >= 0 && sd_bus_message_enter_container(message, 'e', "sv") > 0) {
+		r = sd_bus_message_read(message, "s", &name);
+		if (r >= 0)
+			r = strcmp(name, DISPLAY1_IS_ABSOLUTE) == 0 ? read_mode(userdata, message)
+								    : sd_bus_message_skip(message, "v");
+		if (r >= 0)
+			r = sd_bus_message_exit_container(message);
+	}
+	return 0;
+}
+
+static int source_ask_mode(struct source *source)
+{
+	int r = sd_bus_match_signal(source->bus, NULL, NULL, DISPLAY1_CONSOLE_PATH, PROPERTIES, "PropertiesChanged",
+				    on_properties, source);
+
+	if (r < 0)
+		return r;
+	return sd_bus_call_method_async(source->bus, NULL, NULL, DISPLAY1_CONSOLE_PATH, PROPERTIES, "Get", on_mode,
+					source, "ss", DISPLAY1_MOUSE, DISPLAY1_IS_ABSOLUTE);
+}
+
 int source_new(sd_event *event, int fd, const struct source_ops *ops, void *userdata, struct source **ret)
 {
 	struct source *source = calloc(1, sizeof(*source));
@@ -315,6 +366,8 @@ int source_new(sd_event *event, int fd, const struct source_ops *ops, void *user
 		r = sd_event_source_set_enabled(source->defer, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_bus_add_filter(source->bus, NULL, source_filter, source);
+	if (r >= 0)
+		r = source_ask_mode(source);
 	if (r >= 0)
 		r = display1_listener_new(event, source->bus, &listener_ops, source, &source->listener);
 	if (r < 0) {
@@ -393,6 +446,11 @@ void source_motion(struct source *source, int dx, int dy)
 {
 	if (source_queued(source) < QUEUE_MOTION_MAX)
 		source_send(source, DISPLAY1_MOUSE, "RelMotion", "ii", dx, dy);
+}
+
+bool source_is_absolute(const struct source *source)
+{
+	return !source->relative;
 }
 
 /* Of 96 pixels an inch, as QEMU itself reckons where it is told nothing. */

@@ -39,6 +39,8 @@ void source_key(struct source *source, uint32_t key, bool down);
 void source_button(struct source *source, uint32_t button, bool down);
 void source_position(struct source *source, uint32_t x, uint32_t y);
 void source_motion(struct source *source, int dx, int dy);
+/* Whether QEMU takes positions (its guest has a driver for the tablet); else it takes motions alone. */
+bool source_is_absolute(const struct source *source);
 /* millimetres: says how large that is as well, which makes it new for a QEMU that was told the size before. */
 void source_ui_info(struct source *source, uint32_t width, uint32_t height, bool millimetres);
 

@@ -273,13 +273,17 @@ static int on_input(sd_bus_message *call, void *userdata, sd_bus_error *ret_erro
 
 static int on_position(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
+	const struct qemu_display *display = userdata;
 	uint32_t x, y;
 	int r = sd_bus_message_read(call, "uu", &x, &y);
 
-	(void)userdata;
 	(void)ret_error;
 	if (r < 0)
 		return r;
+	if (display->relative) {
+		say("refused a position");
+		return -EINVAL;
+	}
 	say("at %u %u", x, y);
 	return sd_bus_reply_method_return(call, NULL);
 }
@@ -311,12 +315,22 @@ static const sd_bus_vtable keyboard_vtable[] = {
     SD_BUS_VTABLE_END,
 };
 
+static int get_absolute(sd_bus *bus, const char *path, const char *interface, const char *property,
+			sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	const struct qemu_display *display = userdata;
+
+	(void)bus, (void)path, (void)interface, (void)property, (void)ret_error;
+	return sd_bus_message_append(reply, "b", !display->relative);
+}
+
 static const sd_bus_vtable mouse_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Press", "u", "", on_input, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Release", "u", "", on_input, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetAbsPosition", "uu", "", on_position, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("RelMotion", "ii", "", on_motion, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_PROPERTY(DISPLAY1_IS_ABSOLUTE, "b", get_absolute, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_VTABLE_END,
 };
 

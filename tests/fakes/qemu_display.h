@@ -27,6 +27,7 @@ struct qemu_display {
 	bool map, unmapped; /* shared memory where the listener takes it; this listener refused it */
 	bool sealed;        /* what is shared can neither shrink nor grow, as hotdesk-screen's */
 	bool follow;        /* the surface takes each size that is asked for */
+	bool relative;      /* the guest's mouse takes motions alone */
 	bool late;          /* RegisterListener is answered when this ends */
 	sd_bus_message *held;
 	uint32_t width, height, *pixels;

@@ -93,6 +93,17 @@ static int do_overdue(void *userdata, const char *args)
 	return 0;
 }
 
+static int do_relative(void *userdata, const char *args)
+{
+	struct qemu_display *display = userdata;
+
+	display->relative = args[0] == '1';
+	if (!display->main)
+		return 0;
+	return sd_bus_emit_properties_changed(display->main, DISPLAY1_CONSOLE_PATH, DISPLAY1_MOUSE,
+					      DISPLAY1_IS_ABSOLUTE, NULL);
+}
+
 static int do_late(void *userdata, const char *args)
 {
 	struct qemu_display *display = userdata;
@@ -278,6 +289,7 @@ const struct line_command qemu_display_commands[] = {
     {"raw-update-map", do_raw_update_map},
     {"cursor", do_cursor},
     {"mouse", do_mouse},
+    {"relative", do_relative},
     {"disable", do_disable},
     {"flood", do_flood},
     {"stop", do_stop},

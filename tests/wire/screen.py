@@ -158,6 +158,18 @@ def input_arrives_in_order():
 
 
 @case
+def a_guest_that_takes_no_positions_is_moved_as_far_as_the_viewer_s_pointer():
+    with screen() as s:
+        s.qemu.do("relative 1")
+        s.source()
+        s.display()
+        s.tool.do("move 0 20 20", "move 0 25 17", "button 0 0 1", "button 0 0 0", "key 0 30 1", "move 0 0 0")
+        s.qemu.expect("by -25 -17")
+        assert s.qemu.take("by", "at", "refused") == ["by 5 -3"]
+        assert s.qemu.take("Mouse") == ["Mouse Press 0", "Mouse Release 0"]
+
+
+@case
 def what_a_display_pressed_is_released_when_it_goes():
     with screen() as s:
         s.source()

@@ -350,4 +350,17 @@ def a_size_that_the_guest_does_not_follow_is_asked_of_its_agent():
         assert struct.unpack("<IIIIIII", body)[:5] == (1, 0, 768, 1366, 32), body
 
 
+@case
+def a_guest_that_takes_no_positions_is_pointed_by_its_agent():
+    with desk(vdagent.WINDOWS) as d:
+        d.s.qemu.do("relative 1")
+        d.s.source()
+        d.tool.do("move 0 5 6", "button 0 0 1", "move 0 50 40", "button 0 0 0", "button 0 4 1", "button 0 4 0")
+        for x, y, buttons in ((5, 6, 0), (5, 6, 2), (50, 40, 2), (50, 40, 0), (50, 40, 32), (50, 40, 0)):
+            assert struct.unpack("<IIIB", d.agent.expect(vdagent.MOUSE_STATE)) == (x, y, buttons, 0)
+        d.s.qemu.do("relative 0")
+        eventually(lambda: d.tool.do("move 0 7 8") or d.s.qemu.take("at 7 8"), "QEMU is told where QEMU takes it", interval=0.1)
+        assert not d.s.qemu.take("Mouse Press"), "not pressed twice"
+
+
 main()
