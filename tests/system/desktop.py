@@ -116,14 +116,16 @@ def what_is_copied_outside_is_pasted_in_the_user_s_session():
     viewer = viewers["alice"]
     viewer.activate()
     before = viewer.picture().count(BLACK)
-    viewer.type("xterm -geometry 60x10-0-0 -xrm '*selectToClipboard: true' -e sh -c 'cat >got' &\n")
-    eventually(lambda: viewer.picture().count(BLACK) > before + 30_000, lambda: f"a second terminal\n{viewers.state('alice')}", 60, 0.5)
     subprocess.run(["xsel", "--clipboard", "--input"], env=viewers.screen.env, input=b"from outside", timeout=30, check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    viewer.activate()
-    for key in ("shift+Insert", "Return", "ctrl+d"):
-        viewers.screen.run("xdotool", "key", key)
-    eventually(lambda: viewer.picture().count(BLACK) < before + 10_000, lambda: f"it has ended\n{viewers.state('alice')}", 60, 0.5)
+    script = "until grep -qx \"from outside\" got; do read -r line; echo \"$line\" >>got; done"
+    viewer.type(f"xterm -geometry 60x10-0-0 -xrm '*selectToClipboard: true' -e sh -c '{script}' &\n")
+    eventually(lambda: viewer.picture().count(BLACK) > before + 30_000, lambda: f"a second terminal\n{viewers.state('alice')}", 60, 0.5)
+
+    def pasted():
+        viewers.screen.run("xdotool", "key", "shift+Insert", "Return")
+        return viewer.picture().count(BLACK) < before + 10_000
+    eventually(pasted, lambda: f"it has ended\n{viewers.state('alice')}", 60, 2)
     viewers.run_command("alice", "grep -qx 'from outside' got", 0x80C040)
 
 
