@@ -44,7 +44,7 @@ static void assert_line(const struct argv_input *input, const char *expected)
 	"-device\nvirtio-vga,id=video0,max_outputs=1,xres=1280,yres=800\n"                                             \
 	"-device\nvirtio-keyboard-pci,id=keyboard0\n-device\nvirtio-tablet-pci,id=tablet0\n"                           \
 	"-device\nvirtio-rng-pci,id=rng0\n-device\nvmgenid,id=vmgenid0,guid=auto\n"                                    \
-	"-device\nich9-intel-hda,id=sound0\n-device\nhda-output,bus=sound0.0,audiodev=audio0,mixer=off\n"                        \
+	"-device\nich9-intel-hda,id=sound0\n-device\nhda-output,bus=sound0.0,audiodev=audio0,mixer=off\n"              \
 	"-device\npcie-root-port,id=nic-port,chassis=1\n-device\npcie-root-port,id=data-port,chassis=2\n"              \
 	"-add-fd\nfd=7,set=1\n-add-fd\nfd=8,set=2\n"                                                                   \
 	"-blockdev\ndriver=file,node-name=image-file,filename=/dev/fdset/1,read-only=on\n"                             \
