@@ -115,6 +115,7 @@ static void server_handle(struct server *server, const struct filter_message *me
 		if (message->area.x >= server->screen->width || message->area.y >= server->screen->height)
 			break;
 		server_pass(server, message);
+		sound_flow_requested(&server->flow);
 		update_requested(server, message);
 		break;
 	case FILTER_FENCE:

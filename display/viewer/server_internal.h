@@ -9,6 +9,7 @@
 #include "display/viewer/rects.h"
 #include "display/viewer/scene.h"
 #include "display/viewer/server.h"
+#include "display/viewer/sound_flow.h"
 #include "display/viewer/sound_queue.h"
 
 #include <rfb/rfb.h>
@@ -24,7 +25,7 @@ struct server {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop, wants_output, sound_allowed;
-	atomic_size_t queued;
+	atomic_size_t queued, sound_max;
 	atomic_uint_fast64_t moved; /* bytes the main thread took */
 
 	rfbScreenInfoPtr screen;
@@ -47,6 +48,7 @@ struct server {
 	uint64_t size_deadline;
 	int next_line; /* where the next band begins */
 	struct pace pace;
+	struct sound_flow flow;
 };
 
 /* All bytes written towards the viewer so far. */

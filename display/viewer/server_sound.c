@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "display/viewer/server_internal.h"
 
+#include "common/clock.h"
 #include "display/viewer/sound_wire.h"
 
 #include <stdlib.h>
@@ -8,9 +9,24 @@
 /* Bytes on their way through this process below which sound goes out: so few that pixels do not wait for it. */
 #define SOUND_SHORT (12u << 10)
 
+/* What of sound may be on its way to a viewer without fences: a little more than may wait here. */
+static size_t flow_max(struct server *server)
+{
+	return atomic_load(&server->sound_max) / 2 * 3;
+}
+
+/* Whether requests alone tell what has reached the viewer. */
+static bool by_requests(const struct server *server)
+{
+	return !server->pace.answered && !server->continuous;
+}
+
 static bool sound_open(struct server *server)
 {
-	return server_unsent(server) < SOUND_SHORT && pace_half_open(&server->pace, server_written(server));
+	if (server_unsent(server) >= SOUND_SHORT)
+		return false;
+	return by_requests(server) ? sound_flow_open(&server->flow, flow_max(server), clock_usec())
+				   : pace_half_open(&server->pace, server_written(server));
 }
 
 /* As update.c's output_ready: asked before the second look, so that no wake-up is lost. */
@@ -35,6 +51,8 @@ static bool send_next(struct server *server)
 	struct sound_item *item = sound_queue_take(&server->sound);
 	bool sent = item && server_send(server, item->message, item->size);
 
+	if (sent)
+		sound_flow_sent(&server->flow, item->size);
 	free(item);
 	return sent;
 }
@@ -48,7 +66,9 @@ void server_sound_step(struct server *server)
 		sent = true;
 		send_end(server);
 	}
-	/* One fence at a time tells how fast sound gets there, where pixels do not. */
+	/* One fence, or one empty rectangle, at a time tells how fast sound gets there, where pixels do not. */
+	if (by_requests(server))
+		server->sound_due |= sound_flow_asks(&server->flow, flow_max(server));
 	if (sent && server->pace.pinged == server->pace.acked)
 		update_ping(server);
 }
@@ -61,6 +81,7 @@ void server_allow_sound(struct server *server, bool allowed)
 
 void server_send_sound(struct server *server, const uint8_t *pcm, size_t size, size_t max)
 {
+	atomic_store(&server->sound_max, max);
 	sound_queue_push(&server->sound, pcm, size, max);
 	server_wake(server);
 }

@@ -434,10 +434,8 @@ static bool send_next(struct server *server)
 	return sent;
 }
 
-bool update_step(struct server *server)
+static bool send_update(struct server *server)
 {
-	check_deadline(server);
-	renew_continuous(server);
 	if (sraRgnEmpty(server->client->requestedRegion) || !output_ready(server) ||
 	    !pace_open(&server->pace, server_written(server)))
 		return false;
@@ -447,6 +445,18 @@ bool update_step(struct server *server)
 		return true;
 	compare_tiles(server);
 	return send_next(server);
+}
+
+bool update_step(struct server *server)
+{
+	bool sent;
+
+	check_deadline(server);
+	renew_continuous(server);
+	sent = send_update(server);
+	if (sent)
+		sound_flow_updated(&server->flow, clock_usec());
+	return sent;
 }
 
 void update_features(struct server *server, uint32_t features)

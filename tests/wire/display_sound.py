@@ -5,6 +5,7 @@
 import contextlib
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
@@ -200,6 +201,52 @@ def silence_is_not_sent():
         with e.tone(440):
             e.waits_for(SOUND_BEGIN, "another tone")
             e.hears(440)
+
+
+STALL = 3.0  # seconds that a viewer does not read
+
+
+def stall(e):
+    """The viewer reads nothing for a while; then what was heard of it in front of a new picture, in seconds."""
+    e.hears(440)
+    before = e.desk.memory()
+    begin = time.monotonic()
+    time.sleep(STALL)
+    e.viewer.key(0x61)
+    e.peer.expect("Keyboard Release 30")
+    assert e.desk.state()[0] == 1, "the broker is answered"
+    assert e.desk.memory() < before + (16 << 20), "memory is bounded"
+    e.peer.do("pattern 5")
+    e.forget()
+    e.desk.shows_source()
+    heard = e.seconds()
+    e.viewer.wait(lambda: e.seconds() > heard + 1, "sound goes on")
+    assert e.seconds() < time.monotonic() - begin - STALL / 2, "what came too late was dropped"
+    return heard
+
+
+@case
+def a_viewer_that_does_not_read_misses_sound_but_no_pixels():
+    with ear() as e, e.tone(440):
+        e.listen()
+        assert stall(e) < STALL / 3, "pixels are not behind sound"
+
+
+@case
+def a_viewer_with_fences_that_does_not_read_misses_sound_but_no_pixels():
+    with ear(listed=(rfb.QEMU_AUDIO, rfb.FENCE, rfb.CONTINUOUS_UPDATES)) as e, e.tone(440):
+        e.viewer.request_after_update = False
+        e.viewer.continuous_updates(True)
+        e.listen()
+        assert stall(e) < STALL / 2, "pixels are not behind sound"
+
+
+@case
+def a_viewer_that_asks_for_no_pixels_hears_on():
+    with ear() as e, e.tone(440):
+        e.viewer.request_after_update = False
+        e.listen()
+        e.viewer.wait(lambda: e.seconds() > 7, "sound")
 
 
 @case
