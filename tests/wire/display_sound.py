@@ -11,7 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
 from case import case, eventually, main
 from display_alone import RESIZES, Desk
-from rfb import SOUND_BEGIN, SOUND_DATA, SOUND_END
+from pipewire import PipeWire
+from rfb import SOUND_BEGIN, SOUND_END
 from sounds import Speaker
 from tones import AMPLITUDE, frequency, samples, tone
 
@@ -91,9 +92,9 @@ class Ear:
 
 
 @contextlib.contextmanager
-def ear(**options):
+def ear(daemon_kind=Speaker, **options):
     with Desk() as desk:
-        daemon = Speaker(desk.directory / "pulse", sink="vm")
+        daemon = daemon_kind(desk.directory / "pulse", sink="vm")
         try:
             yield Ear(desk, daemon, **options)
         finally:
@@ -298,6 +299,21 @@ def a_policy_is_followed_at_once():
             assert not e.recorders()
         finally:
             second.stop()
+
+
+@case
+def pipewire_serves_as_well():
+    with ear(PipeWire) as e, e.tone(440):
+        e.listen()
+        e.hears(440)
+        e.forget()
+        e.set_format(rfb.U16, 2, 22050)
+        e.waits_for(SOUND_BEGIN, "the beginning in another format")
+        e.hears(440)
+        e.forget()
+        e.viewer.sound(False)
+        e.waits_for(SOUND_END, "the end")
+        e.hears_nothing()
 
 
 main()
