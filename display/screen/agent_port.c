@@ -131,6 +131,8 @@ static void port_announce(struct agent_port *port, bool request)
 	port_written(port, vdagent_write_announce(&port->out, request, OUR_CAPS));
 }
 
+/* An agent that asks begins anew, but may count its grabs on: spice-vdagentd does, whose session's part came anew,
+ * until it is asked itself. What it answers is the beginning for both. */
 static void heard_announce(struct agent_port *port, const struct vdagent_message *message)
 {
 	bool request;
@@ -138,13 +140,15 @@ static void heard_announce(struct agent_port *port, const struct vdagent_message
 
 	if (vdagent_read_announce(message, &request, &caps) < 0)
 		return;
+	port->up = !request;
+	if (request) {
+		port_announce(port, true);
+		return;
+	}
 	port->caps = caps & OUR_CAPS;
 	port->buttons = 0;
 	port->crlf = (caps & VDAGENT_CAP(GUEST_LINEEND_CRLF)) != 0;
 	memset(port->serials, 0, sizeof(port->serials));
-	if (request)
-		port_announce(port, false);
-	port->up = true;
 	port->ops->up(port->userdata);
 }
 

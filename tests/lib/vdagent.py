@@ -100,6 +100,14 @@ class Agent:
         self.announce()
         return self
 
+    def begin_again(self):
+        """As spice-vdagentd does for a new session of its guest's: it counts on until the host asks as well."""
+        self.announce(request=1)
+        request, _ = struct.unpack("<II", self.expect(ANNOUNCE))
+        if request:
+            self.serials = [0, 0]
+            self.announce()
+
     def _selection(self, number):
         return struct.pack("<I", number) if self.caps & SELECTION else b""
 

@@ -265,16 +265,16 @@ def an_agent_that_restarts_learns_what_the_viewer_holds():
     with desk() as d:
         d.agent.grab()
         d.tool.expect("display 0 grab")
-        d.agent.serials = [0, 0]
-        d.agent.announce(request=1)
-        d.agent.expect(vdagent.ANNOUNCE)
+        d.agent.begin_again()
         d.tool.expect("display 0 release")
+        assert copied_out(d, TEXT) == TEXT
         d.copy(TEXT)
         d.agent.expect_grab()
-        d.agent.serials = [0, 0]
-        d.agent.announce(request=1)
-        d.agent.expect(vdagent.ANNOUNCE)
+        d.agent.begin_again()
         d.agent.expect_grab()
+        d.agent.request()
+        d.tool.expect("display 0 request")
+        assert d.agent.expect_text() == TEXT
         d.agent.connection.close()
         d.tool.expect("agent lost")
         d.tool.do(f"vdagent {d.s.directory}/vdagent")
