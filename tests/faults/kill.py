@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SIGKILL to each program while users are in their sessions: one case for each row of the design's two tables.
 
-Sockets: QMP and the agent's port (host), the D-Bus display (screen), the viewer's TLS (gate child), its RFB stream (display).
+Sockets: QMP and the agent's port (host), the D-Bus display and the vdagent's port (screen), the viewer's TLS (gate child), its RFB stream (display).
 Kills: gate listener, broker, auth, host, spawn: nothing is noticed; gate child, display: the viewer reconnects to the same desktop; screen: a
 blink; QEMU: a drawn picture, then a desktop again, on the same connection.
 """
@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import rfb  # noqa: E402
 from case import Skip, case, eventually, main  # noqa: E402
+from cut_text import Clipboard, both_ways, guest_pastes  # noqa: E402
 from harness import Stack, process_alive  # noqa: E402
 from session import BOOT_TIMEOUT, PROBE, Session, pids_of_connections, qemu_pid  # noqa: E402
 
@@ -201,6 +202,28 @@ def screen():
     # Keys typed while nothing shows the desktop are lost, as in front of a screen that is dark.
     session.paint(again=1.0)
     assert facts("alice") == before
+
+
+def kill_screen_over_text(session, clipboard):
+    both_ways(session, clipboard, "€ before")
+    clipboard.copy("over it")
+    pid = list(stack.children("screen"))[0]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: [other for other in stack.children("screen") if other != pid], "a new screen", 30)
+    session.paint(again=1.0)
+    session.succeeds(guest_pastes("over it"))
+    both_ways(session, clipboard, "€ after")
+
+
+@case
+def screen_vdagent():
+    """With either agent the clipboard is there again by itself, for the same viewer; what it had copied before can be pasted after."""
+    alone("alice")
+    session = session_of("alice")
+    clipboard = Clipboard(session.viewer)
+    kill_screen_over_text(session, clipboard)
+    session.succeeds("stock-agent")
+    kill_screen_over_text(session, clipboard)
 
 
 def kill_qemu(user):

@@ -207,7 +207,8 @@ class Viewer(Stream):
         self.screens = []              # of the last ExtendedDesktopSize: (id, x, y, width, height, flags)
         self.size_results = []         # (reason, status) of each ExtendedDesktopSize
         self.cut_texts = []            # Latin-1
-        self.clipboard = []            # messages of the Extended Clipboard: (flags, payload)
+        self.clipboard = []            # messages of the Extended Clipboard: (flags, payload),
+        self.on_clipboard = lambda *message: self.clipboard.append(message)  # unless somebody else takes them
         self.fences = []               # (flags, payload) of the answers to our own fences
         self.updates = 0               # FramebufferUpdates read
         self.painted = 0               # rectangles of pixels among them
@@ -340,7 +341,7 @@ class Viewer(Stream):
         if size >= 0:
             self.cut_texts.append(self.read(size))
         else:
-            self.clipboard.append((self.unpack("I"), self.read(-size - 4)))
+            self.on_clipboard(self.unpack("I"), self.read(-size - 4))
 
     def _end_of_continuous(self):
         self.extensions.add(CONTINUOUS_UPDATES)

@@ -10,21 +10,15 @@ BACKGROUND = (0x20, 0x40, 0x60)  # of the tiny guest's desktop
 SPOT = (300, 300)                # inside of its terminal, away from text
 PROBE = (1000, 500)              # on its desktop, away from windows
 BOOT_TIMEOUT = 240
+CONTROL = 0xFFE3
 
 
-class Session:
-    """A viewer of one user with the desktop in it."""
+class Terminal:
+    """The tiny guest's desktop and its terminal in a viewer that is there."""
 
-    def __init__(self, stack, user, timeout=BOOT_TIMEOUT):
-        self.stack, self.user, self.shade = stack, user, 0
-        self.viewer = rfb.login(stack.port, user, stack.users[user], ca=stack.ca)
-        self.viewer.start()
+    def __init__(self, viewer, timeout=BOOT_TIMEOUT):
+        self.viewer, self.shade = viewer, 0
         self.wait_desktop(timeout)
-
-    @property
-    def desktop(self):
-        """The row of `hotdesk desktop list` of the user's desktop."""
-        return self.stack.desktops(owner=self.user)[0]
 
     def shows_desktop(self):
         return self.viewer.pixel(*PROBE) == BACKGROUND
@@ -57,8 +51,10 @@ class Session:
                 if left <= 0:
                     raise
 
-    def until(self, command, condition, what, timeout=90.0, again=15.0):
-        """Types a command until condition() comes true; the same holds of its keys. A condition may wait by itself."""
+    def until(self, command, condition, what, timeout=90.0, again=15.0, interrupt=False):
+        """Types a command until condition() comes true; the same holds of its keys. A condition may wait by itself.
+
+        interrupt: the command that was typed first may be something else, without some of its keys, and wait for ever."""
         end = time.monotonic() + timeout
         while True:
             self.run(command)
@@ -70,6 +66,10 @@ class Session:
                     break
                 self.viewer.pump(0.2)
             assert time.monotonic() < end, f"did not happen within {timeout} s: {what() if callable(what) else what}"
+            if interrupt:
+                self.viewer.key(CONTROL, True)
+                self.viewer.key(ord("c"))
+                self.viewer.key(CONTROL, False)
 
     def colour(self):
         return self.viewer.pixel(*SPOT)
@@ -77,13 +77,29 @@ class Session:
     def sees(self, colour, timeout=30.0):
         self.viewer.wait(lambda: self.colour() == colour, f"the terminal is {colour}", timeout)
 
-    def succeeds(self, command, colour):
-        """A command that may be typed more than once and gives the terminal this background when it succeeds."""
+    def succeeds(self, command, colour=None):
+        """A command that may be typed more than once and gives the terminal this background, or a new one, when it succeeds."""
+        if not colour:
+            self.shade = self.shade % 200 + 20
+            colour = (0, self.shade, 255 - self.shade)
         self.until(f"{command} && printf '\\033]11;#%02x%02x%02x\\007'" % colour, lambda: self.colour() == colour,
-                   lambda: f"`{command}`: the terminal is {colour}, not {self.colour()}")
+                   lambda: f"`{command}`: the terminal is {colour}, not {self.colour()}", interrupt=True)
 
     def close(self):
         self.viewer.close()
+
+
+class Session(Terminal):
+    """A viewer of one user with the desktop in it."""
+
+    def __init__(self, stack, user, timeout=BOOT_TIMEOUT):
+        self.stack, self.user = stack, user
+        super().__init__(rfb.login(stack.port, user, stack.users[user], ca=stack.ca).start(), timeout)
+
+    @property
+    def desktop(self):
+        """The row of `hotdesk desktop list` of the user's desktop."""
+        return self.stack.desktops(owner=self.user)[0]
 
 
 def pids_of_connections(stack):

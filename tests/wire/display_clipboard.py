@@ -6,9 +6,9 @@ import contextlib
 import pathlib
 import struct
 import sys
-import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import cut_text
 import rfb
 from case import case, main
 from display_alone import Desk
@@ -58,19 +58,13 @@ class Clip:
         self.peer.do(f"offer {self.file(text)}")
 
     def provided(self):
-        payload = self.expect(CLIPBOARD_PROVIDE | CLIPBOARD_TEXT)
-        plain = zlib.decompressobj().decompress(payload)
-        size = struct.unpack(">I", plain[:4])[0]
-        assert len(plain) == 4 + size and plain[-1] == 0, (len(plain), size)
-        return plain[4:-1]
+        text = cut_text.unpack(self.expect(CLIPBOARD_PROVIDE | CLIPBOARD_TEXT))
+        assert text[-1] == 0, text[-10:]
+        return text[:-1]
 
-    def provide(self, text, size=None, end=False):
+    def provide(self, text, **options):
         """As a viewer does: CRLF, a NUL, zipped without an end of the stream unless told so."""
-        data = text + b"\0"
-        packer = zlib.compressobj(1)
-        zipped = packer.compress(struct.pack(">I", len(data) if size is None else size) + data)
-        zipped += packer.flush(zlib.Z_FINISH if end else zlib.Z_SYNC_FLUSH)
-        self.viewer.clipboard_message(CLIPBOARD_PROVIDE | CLIPBOARD_TEXT, zipped)
+        self.viewer.clipboard_message(CLIPBOARD_PROVIDE | CLIPBOARD_TEXT, cut_text.pack(text + b"\0", **options))
 
     def paste(self):
         """In the desktop; the viewer is asked then."""
