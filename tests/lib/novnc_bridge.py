@@ -4,13 +4,16 @@
     bridge = Bridge(stack)  # Skip where there is no noVNC, with the reason
     viewer = NoVnc(screen, stack, "alice", "wonder", ca=stack.ca, bridge=bridge)
     ...
+    bridge.copy("text")  # as whoever writes a page around noVNC does; bridge.pasted is the newest text of the desktop's
     bridge.stop()
 
 The bridge has the gate's own certificate. It offers noVNC VeNCrypt/Plain within the WebSocket's TLS, takes the user and
-the password, hands them to the gate by VeNCrypt/X509Plain with the CA verified, and copies bytes from there on.
+the password, hands them to the gate by VeNCrypt/X509Plain with the CA verified, and copies bytes from there on. noVNC leaves
+the browser's clipboard to the page around it: this page's is the test, by a WebSocket of its own.
 """
 
 import asyncio
+import contextlib
 import functools
 import http
 import importlib.util
@@ -27,7 +30,7 @@ import urllib.parse
 
 import cache
 import rfb
-from case import Skip
+from case import Skip, eventually
 from viewer import Window
 
 PACKAGE = "@novnc/novnc"
@@ -46,6 +49,9 @@ rfb.resizeSession = true;
 rfb.addEventListener("desktopname", (event) => { document.title = `noVNC shows ${event.detail.name}`; rfb.focus(); });
 rfb.addEventListener("securityfailure", (event) => { reason = event.detail.reason; });
 rfb.addEventListener("disconnect", () => { document.title = `noVNC ended: ${reason}`; });
+const clipboard = new WebSocket(`wss://${location.host}/clipboard`);
+clipboard.addEventListener("message", (event) => { rfb.clipboardPasteFrom(event.data); });
+rfb.addEventListener("clipboard", (event) => { clipboard.send(event.detail.text); });
 </script>
 """
 
@@ -90,6 +96,8 @@ class Bridge:
         if not self.files:
             raise Skip(reason)
         self.stack = stack
+        self.page = None  # the newest page's WebSocket for the clipboard
+        self.pasted = None
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -101,7 +109,7 @@ class Bridge:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         gate = self.stack.state / "gate"
         context.load_cert_chain(gate / "cert.pem", gate / "key.pem")
-        return await websockets.serve(self._viewer, "127.0.0.1", 0, ssl=context, process_request=self._file, max_size=None,
+        return await websockets.serve(self._accept, "127.0.0.1", 0, ssl=context, process_request=self._file, max_size=None,
                                       compression=None)
 
     def stop(self):
@@ -114,8 +122,8 @@ class Bridge:
         self.loop.close()
 
     async def _file(self, path, _headers):
-        """The page and noVNC's files; None where the WebSocket is meant."""
-        if path == "/socket":
+        """The page and noVNC's files; None where a WebSocket is meant."""
+        if path in ("/socket", "/clipboard"):
             return None
         if path == "/":
             return http.HTTPStatus.OK, {"Content-Type": "text/html"}, PAGE
@@ -124,6 +132,21 @@ class Bridge:
             return http.HTTPStatus.NOT_FOUND, {}, b""
         kind = "text/javascript" if file.suffix == ".js" else mimetypes.guess_type(file)[0] or "application/octet-stream"
         return http.HTTPStatus.OK, {"Content-Type": kind}, file.read_bytes()
+
+    async def _accept(self, socket):
+        await (self._clipboard if socket.path == "/clipboard" else self._viewer)(socket)
+
+    async def _clipboard(self, socket):
+        import websockets
+        self.page = socket
+        with contextlib.suppress(websockets.ConnectionClosed):  # a browser that is closed says no good-bye
+            async for text in socket:
+                self.pasted = text
+
+    def copy(self, text):
+        """In the newest page, for its desktop."""
+        page = eventually(lambda: self.page, "the page has a clipboard")
+        asyncio.run_coroutine_threadsafe(page.send(text), self.loop).result(30)
 
     async def _viewer(self, socket):
         user, password = await _take_credentials(Incoming(socket))

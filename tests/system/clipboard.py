@@ -3,7 +3,6 @@
 """Copy and paste between people's viewers and real guests, with hotdesk-agent and with the stock spice-vdagent."""
 
 import functools
-import hashlib
 import itertools
 import os
 import pathlib
@@ -13,7 +12,9 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 from case import Skip, case, eventually, main  # noqa: E402
-from harness import Stack, processes_with  # noqa: E402
+from cut_text import guest_copies, guest_pastes, in_shell  # noqa: E402
+from harness import Stack  # noqa: E402
+from novnc_bridge import Bridge, NoVnc  # noqa: E402
 from other_viewers import RemoteViewer, Remmina  # noqa: E402
 from own_mounts import own_mounts  # noqa: E402
 from viewer import Screen, Viewer, pictured  # noqa: E402
@@ -23,12 +24,14 @@ BACKGROUND = 0x204060
 TEXT = "€日本👍"
 LINE = "äöü 0123456789 €"
 LINES = 220_000  # 5 MB
+BIG = f"{LINE}\n" * LINES
 CARD = 0x222832  # of a notice
 BOOT_TIMEOUT = 240
 
 stack = None
 screen = None
 viewer = None
+bridge = None
 colours = itertools.cycle((0xC000C0, 0xC0C000, 0x00C0C0, 0x80C080))
 
 
@@ -46,6 +49,8 @@ def teardown():
     try:
         if viewer:
             viewer.close()
+        if bridge:
+            bridge.stop()
     finally:
         try:
             if stack:
@@ -74,12 +79,14 @@ def connect_tigervnc():
     connect(options=("-MaxCutText", str(64 << 20)))
 
 
+def connect_novnc():
+    global bridge
+    bridge = bridge or Bridge(stack)
+    connect(NoVnc, bridge=bridge)
+
+
 def run(command):
     viewer.run_command(command, next(colours), state)
-
-
-def in_shell(text):
-    return "".join(f"\\{byte:03o}" for byte in text.encode())
 
 
 def selection(name="clipboard"):
@@ -95,18 +102,16 @@ def copy(text, name="clipboard"):
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def pasted_by_guest(text, name="clipboard"):
-    """A command that succeeds once the guest pastes this."""
-    sum_of_it = hashlib.md5(text.encode()).hexdigest()
-    return f"until xclip -selection {name} -o | md5sum | grep {sum_of_it}; do sleep 1; done"
-
-
 def clipboard_case(function):
     return case(pictured(lambda: screen)(function))
 
 
 def copy_in_guest(text):
-    run(f"printf '{in_shell(text)}' | xclip -selection clipboard")
+    run(guest_copies(text))
+
+
+def copy_big_in_guest():
+    run(f"yes $(printf '{in_shell(LINE.replace(' ', '_'))}') | tr _ ' ' | head -n {LINES} | xclip -selection clipboard")
 
 
 def arrives(text):
@@ -134,31 +139,26 @@ def into_the_desktop():
     since = stack.log.stat().st_size
     copy(TEXT[::-1])
     viewer.activate()
-    run(pasted_by_guest(TEXT[::-1]))
+    run(guest_pastes(TEXT[::-1]))
     eventually(lambda: logged(f"in {len(TEXT.encode())} bytes", since), lambda: f"it is audited\n{stack.log_tail()}")
 
 
 def five_megabytes_both_ways():
-    big = f"{LINE}\n" * LINES
-    run(f"yes $(printf '{in_shell(LINE.replace(' ', '_'))}') | tr _ ' ' | head -n {LINES} | xclip -selection clipboard")
-    eventually(lambda: len(selection() or "") == len(big), lambda: f"{len(big)}, not {len(selection() or '')}\n{state()}", 120, 1)
-    assert selection() == big
-    copy(big[::-1])
+    copy_big_in_guest()
+    eventually(lambda: len(selection() or "") == len(BIG), lambda: f"{len(BIG)}, not {len(selection() or '')}\n{state()}", 120, 1)
+    assert selection() == BIG
+    copy(BIG[::-1])
     viewer.activate()
-    run(pasted_by_guest(big[::-1]))
+    run(guest_pastes(BIG[::-1]))
 
 
-def a_new_viewer_and_a_killed_screen():
-    screen_pid = next(iter(processes_with("hotdesk-screen --control-fd")))
-    os.kill(screen_pid, 9)
-    eventually(lambda: screen_pid not in processes_with("hotdesk-screen --control-fd") and
-               processes_with("hotdesk-screen --control-fd"), "a new screen", 60)
+def a_new_viewer():
     connect_tigervnc()
     copy_in_guest("after it")
     arrives("after it")
     copy("and back")
     viewer.activate()
-    run(pasted_by_guest("and back"))
+    run(guest_pastes("and back"))
 
 
 def add_cases(agent):
@@ -169,7 +169,7 @@ def add_cases(agent):
             behaviour()
         function.__name__ = f"{agent}_{behaviour.__name__}"
         clipboard_case(function)
-    for each in (out_of_the_desktop, into_the_desktop, five_megabytes_both_ways, a_new_viewer_and_a_killed_screen):
+    for each in (out_of_the_desktop, into_the_desktop, five_megabytes_both_ways, a_new_viewer):
         add(each)
 
 
@@ -198,7 +198,7 @@ def each_direction_is_a_policy_that_counts_at_once():
     assert selection() == before
     copy("for the desktop")
     viewer.activate()
-    run(pasted_by_guest("for the desktop"))
+    run(guest_pastes("for the desktop"))
     stack.cli("pool", "set", "desk", "clipboard=out")
     copy_in_guest("for the viewer")
     arrives("for the viewer")
@@ -229,7 +229,29 @@ def remmina_sends_what_latin1_has():
     connect(Remmina)
     copy("Grüße §")
     viewer.activate()
-    run(pasted_by_guest("Grüße §"))
+    run(guest_pastes("Grüße §"))
+
+
+def novnc_gets(text):
+    eventually(lambda: bridge.pasted == text, lambda: f"{text[:40]!r}..., not {bridge.pasted!r:.200}\n{state()}", 120, 0.5)
+
+
+@clipboard_case
+def novnc_copies_both_ways():
+    connect_novnc()
+    copy_in_guest(TEXT)
+    novnc_gets(TEXT)
+    bridge.copy(TEXT[::-1])
+    run(guest_pastes(TEXT[::-1]))
+
+
+@clipboard_case
+def novnc_copies_five_megabytes_both_ways():
+    connect_novnc()
+    copy_big_in_guest()
+    novnc_gets(BIG)
+    bridge.copy(BIG[::-1])
+    run(guest_pastes(BIG[::-1]))
 
 
 if __name__ == "__main__":
