@@ -23,12 +23,12 @@ static void expect(struct sound_queue *queue, const char *sent)
 		size_t at = 0;
 
 		if (sound_queue_ended(queue))
-			strcat(got, ">");
+			strncat(got, ">", 1);
 		item = sound_queue_take(queue);
 		if (!item)
 			break;
 		if (memcmp(item->message, "\xff\1\0\1", 4) == 0) {
-			strcat(got, "<");
+			strncat(got, "<", 1);
 			at = 4;
 		}
 		assert_memory_equal(item->message + at, "\xff\1\0\2\0\0\0", 7);
