@@ -16,19 +16,19 @@ static void push(struct sound_queue *queue, const char *pcm)
 /* What the viewer is sent, in short: "<" begin, ">" end, and the PCM. */
 static void expect(struct sound_queue *queue, const char *sent)
 {
-	char got[64] = "";
+	char got[64] = {0};
 	struct sound_item *item;
 
 	do {
 		size_t at = 0;
 
 		if (sound_queue_ended(queue))
-			strncat(got, ">", 1);
+			got[strlen(got)] = '>';
 		item = sound_queue_take(queue);
 		if (!item)
 			break;
 		if (memcmp(item->message, "\xff\1\0\1", 4) == 0) {
-			strncat(got, "<", 1);
+			got[strlen(got)] = '<';
 			at = 4;
 		}
 		assert_memory_equal(item->message + at, "\xff\1\0\2\0\0\0", 7);
