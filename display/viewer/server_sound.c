@@ -66,9 +66,9 @@ void server_sound_step(struct server *server)
 		sent = true;
 		send_end(server);
 	}
-	/* One fence, or one empty rectangle, at a time tells how fast sound gets there, where pixels do not. */
-	if (by_requests(server))
-		server->sound_due |= sound_flow_asks(&server->flow, flow_max(server));
+	/* One fence, or one rectangle without pixels, at a time tells how fast sound gets there, where pixels do not. */
+	if (by_requests(server) && (server->features & FEATURE_QEMU_KEY))
+		server->key_due |= sound_flow_asks(&server->flow, flow_max(server));
 	if (sent && server->pace.pinged == server->pace.acked)
 		update_ping(server);
 }

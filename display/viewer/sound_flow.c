@@ -35,5 +35,5 @@ bool sound_flow_open(struct sound_flow *flow, size_t max, uint64_t now)
 
 bool sound_flow_asks(const struct sound_flow *flow, size_t max)
 {
-	return !flow->awaited && flow->sent - flow->known >= max / 4;
+	return !flow->awaited && flow->sent > flow->known && flow->sent - flow->known >= max / 4;
 }

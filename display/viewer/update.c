@@ -261,16 +261,24 @@ static void add_pointer(struct server *server, struct rects *rects)
 		rects_pointer(rects, x, y);
 }
 
+/* Alone and beside what was requested: gtk-vnc asks for the next update after every rectangle but this one. */
+static void offer_sound(struct server *server)
+{
+	struct rects rects = {0};
+
+	if (!server->sound_due || !atomic_load(&server->sound_allowed))
+		return;
+	server->sound_due = false;
+	rects_announce(&rects, ENCODING_QEMU_AUDIO);
+	send_rects(server, &rects);
+}
+
 static bool send_own(struct server *server)
 {
 	struct rects rects = {0};
 
 	if (server->key_due)
 		rects_announce(&rects, ENCODING_QEMU_KEY);
-	if (server->sound_due && atomic_load(&server->sound_allowed)) {
-		rects_announce(&rects, ENCODING_QEMU_AUDIO);
-		server->sound_due = false;
-	}
 	if (server->name_due)
 		rects_name(&rects, server->name);
 	if (server->cursor_due)
@@ -424,8 +432,10 @@ static bool send_next(struct server *server)
 	sraRegionPtr region = region_due(server);
 	bool pixels = !sraRgnEmpty(region), sent = false;
 
-	if (!(pixels && server->whole_wanted))
+	if (!(pixels && server->whole_wanted)) {
+		offer_sound(server);
 		sent = send_own(server);
+	}
 	if (sent && !pixels)
 		forget_requests(server);
 	if (!sent && pixels)

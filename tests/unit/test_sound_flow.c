@@ -46,6 +46,7 @@ static void test_asks_when_much_is_unknown(void **state)
 
 	(void)state;
 	assert_false(sound_flow_asks(&flow, MAX));
+	assert_false(sound_flow_asks(&flow, 0));
 	sound_flow_sent(&flow, 250);
 	assert_true(sound_flow_asks(&flow, MAX));
 	sound_flow_updated(&flow, 0);

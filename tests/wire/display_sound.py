@@ -4,17 +4,21 @@
 
 import contextlib
 import pathlib
+import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import rfb
 from case import case, eventually, main
 from display_alone import RESIZES, Desk
+from other_viewers import GTK
 from pipewire import PipeWire
 from rfb import SOUND_BEGIN, SOUND_END
-from sounds import Speaker
+from sounds import Recording, Speaker, Tone
 from tones import AMPLITUDE, frequency, samples, tone
+from viewer import Screen, Window
 
 SECONDS = 0.6  # of a tone that are measured
 SETTLE = 0.1   # of it that are not: a tone may begin in the middle of a fragment
@@ -23,7 +27,7 @@ SETTLE = 0.1   # of it that are not: a tone may begin in the middle of a fragmen
 class Ear:
     """A display whose viewer can hear, before it has switched sound on."""
 
-    def __init__(self, desk, daemon, allowed=True, listed=(rfb.QEMU_AUDIO,)):
+    def __init__(self, desk, daemon, allowed=True, listed=(rfb.QEMU_AUDIO, rfb.QEMU_KEYS)):
         self.desk, self.peer, self.daemon = desk, desk.peer, daemon
         self.format = (rfb.S16, 2, 44100)
         desk.source()
@@ -118,6 +122,19 @@ def sound_is_offered_where_it_is_allowed_and_wanted():
         e.viewer.sound(True)
         e.hears_nothing()
         assert not e.offered() and not e.recorders(), "the viewer never listed it"
+
+
+@case
+def the_offer_of_sound_is_no_answer_to_a_request():
+    with ear(allowed=False) as e:
+        e.desk.shows_source()
+        e.viewer.pump(0.5)  # what else there is to tell
+        assert e.viewer.updates < 20, "a still picture without sound is not told again"
+        e.viewer.request_after_update = False
+        e.allow(True)
+        e.viewer.wait(e.offered, "sound is offered")
+        e.peer.do("fill 10 10 20 20 ff8040")
+        e.desk.shows_source()
 
 
 @case
@@ -314,6 +331,54 @@ def pipewire_serves_as_well():
         e.viewer.sound(False)
         e.waits_for(SOUND_END, "the end")
         e.hears_nothing()
+
+
+def relay(source, sink):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def open_door(listener, stream):
+    """RFB 3.8 without security for one viewer, and then the display's stream."""
+    viewer, _ = listener.accept()
+    viewer.sendall(rfb.VERSION)
+    viewer.recv(12, socket.MSG_WAITALL)
+    viewer.sendall(b"\1\1")
+    viewer.recv(1, socket.MSG_WAITALL)
+    viewer.sendall(bytes(4))
+    threading.Thread(target=relay, args=(viewer, stream), daemon=True).start()
+    relay(stream, viewer)
+    viewer.close()
+
+
+@case
+def gvncviewer_plays_it():
+    with contextlib.ExitStack() as stack, Desk() as desk, socket.create_server(("127.0.0.1", 0)) as listener:
+        daemon, speaker = Speaker(desk.directory / "pulse", sink="vm"), Speaker(desk.directory / "speaker")
+        stack.callback(daemon.stop)
+        stack.callback(speaker.stop)
+        desk.source()
+        desk.peer.do(f"sound 1 {daemon.path}")
+        threading.Thread(target=open_door, args=(listener, desk.viewer.sock), daemon=True).start()
+        screen = Screen()
+        stack.callback(screen.stop)
+        window = Window(screen, desk.directory / "gvncviewer.log",
+                        ["gvncviewer", f"127.0.0.1:{listener.getsockname()[1] - 5900}"], {**GTK, **speaker.env})
+        stack.callback(window.close)
+        assert desk.peer.expect("listens") == "listens 1", "it switches sound on by itself"
+        heard = Recording(speaker.server, "speaker.monitor", desk.directory / "heard")
+        stack.callback(heard.stop)
+        for hertz in (440, 600):
+            with tone(daemon.server, hertz):
+                eventually(heard.loud, "a tone")
+                begin = heard.seconds()
+                eventually(lambda: heard.seconds() > begin + 3, "more of it")
+                found = Tone(heard.samples(2))
+            assert abs(found.hz - hertz) < hertz / 100, found
+            eventually(lambda: not heard.loud(), "the end of the tone")
 
 
 main()
