@@ -5,6 +5,7 @@
 #include "broker/desktop.h"
 #include "broker/login.h"
 #include "broker/refusals.h"
+#include "broker/sound.h"
 #include "broker/spares.h"
 #include "broker/sync.h"
 #include "broker/viewer.h"
@@ -123,8 +124,10 @@ void broker_free(struct broker *broker)
 		return;
 	logins_free(broker->logins);
 	collector_free(broker->refusals);
-	if (broker->desktops)
+	if (broker->desktops) {
 		watches_free(broker->desktops);
+		sounds_free(broker->desktops);
+	}
 	collector_free(broker->copies);
 	viewers_free(broker->viewers);
 	sync_free(broker->sync);

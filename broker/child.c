@@ -61,7 +61,8 @@ static void ended(struct child *child)
 {
 	struct error err = child->err;
 
-	unlink(child->path);
+	if (child->path[0])
+		unlink(child->path);
 	child->pid = sd_event_source_disable_unref(child->pid);
 	child->timer = sd_event_source_disable_unref(child->timer);
 	drop_bus(child);
@@ -195,8 +196,10 @@ static void runs(struct child *child, int pidfd)
 		ended(child);
 	} else if (child->ending) {
 		signal_it(child, child->ending_now ? SIGKILL : SIGTERM);
-	} else {
+	} else if (child->kind->interface) {
 		try_connect(child);
+	} else {
+		child->kind->up(child->adopting, child->userdata);
 	}
 }
 
@@ -267,9 +270,19 @@ static int keep_argv(struct child *child, const char *const *argv)
 	return 0;
 }
 
+static int keep_control_socket(struct child *child)
+{
+	int listen_fd = bus_listen(child->path, 0600);
+
+	if (listen_fd < 0)
+		return listen_fd;
+	child->fds[child->n_fds++] = listen_fd;
+	return 0;
+}
+
 int child_start(struct child *child, const char *const *argv, const int *fds, size_t n_fds)
 {
-	int r, listen_fd;
+	int r;
 
 	if (n_fds > CHILD_FDS_MAX)
 		return -E2BIG;
@@ -277,12 +290,10 @@ int child_start(struct child *child, const char *const *argv, const int *fds, si
 	r = keep_argv(child, argv);
 	for (size_t i = 0; r >= 0 && i < n_fds; i++)
 		r = keep_fd(child, fds[i]);
+	if (r >= 0 && child->path[0])
+		r = keep_control_socket(child);
 	if (r < 0)
 		return r;
-	listen_fd = bus_listen(child->path, 0600);
-	if (listen_fd < 0)
-		return listen_fd;
-	child->fds[child->n_fds++] = listen_fd;
 	return spawn_client_start(child->broker->spawn, child->kind->kind, child->slot, child->tag,
 				  (const char *const *)child->argv, child->fds, child->n_fds, -1, started, child);
 }
@@ -375,7 +386,7 @@ int child_new(struct broker *broker, const struct child_kind *kind, uint32_t slo
 	      void *userdata, struct child **ret)
 {
 	struct child *child = calloc(1, sizeof(*child));
-	int r;
+	int r = 0;
 
 	if (!child)
 		return -ENOMEM;
@@ -384,7 +395,8 @@ int child_new(struct broker *broker, const struct child_kind *kind, uint32_t slo
 	child->slot = slot;
 	child->userdata = userdata;
 	snprintf(child->tag, sizeof(child->tag), "%s", tag);
-	r = broker_path(broker, child->path, sizeof(child->path), "%s.sock", name);
+	if (name)
+		r = broker_path(broker, child->path, sizeof(child->path), "%s.sock", name);
 	if (r < 0) {
 		free(child);
 		return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A program that hotdesk-spawn starts for the broker and that the broker talks to on a listening control socket:
- * hotdesk-screen, hotdesk-display. A restarted broker adopts the slot's process and connects to its socket again.
+ * A program that hotdesk-spawn starts for the broker, and that the broker talks to on a listening control socket:
+ * hotdesk-screen, hotdesk-display; or does not, as a desktop's PulseAudio. A restarted broker adopts the slot's process
+ * and connects to its socket again.
  */
 #ifndef BROKER_CHILD_H
 #define BROKER_CHILD_H
@@ -17,19 +18,20 @@ struct child;
 
 struct child_kind {
 	enum spawn_kind kind;
-	const char *path, *interface; /* of its D-Bus object */
+	const char *path, *interface; /* of its D-Bus object; NULL: there is none, and no control socket */
 	uint32_t version;
 	/* Adds matches before anything is asked on a new connection; negative ends the program. */
 	int (*setup)(sd_bus *bus, void *userdata);
-	/* Hello was answered: calls may be made. Comes again when the connection had to be made again (`again`). */
+	/* Hello was answered: calls may be made. Comes again when the connection had to be made again (`again`).
+	 * Without an object: it runs, which it did before where it was adopted (`again`). */
 	void (*up)(bool again, void *userdata);
 	/* The process is no more, or could not be started or adopted (-ESRCH: nothing to adopt). The last call; free it
 	 * then. */
 	void (*ended)(const struct error *err, void *userdata);
 };
 
-/* The socket is RUNTIME_DIR/broker/NAME.sock; tag is what the process is known by when it is adopted. Nothing happens
- * yet. */
+/* The socket is RUNTIME_DIR/broker/NAME.sock (name NULL: none); tag is what the process is known by when it is adopted.
+ * Nothing happens yet. */
 int child_new(struct broker *broker, const struct child_kind *kind, uint32_t slot, const char *tag, const char *name,
 	      void *userdata, struct child **ret);
 /* Leaves a running process alone. */

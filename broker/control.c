@@ -4,6 +4,7 @@
 #include "broker/lifecycle.h"
 #include "broker/login.h"
 #include "broker/spares.h"
+#include "broker/sound.h"
 #include "broker/sync.h"
 #include "broker/viewer.h"
 #include "broker/waiters.h"
@@ -124,6 +125,7 @@ void broker_pools_changed(struct broker *broker)
 {
 	spares_renew(broker);
 	watches_policy(broker->desktops);
+	sounds_policy(broker->desktops);
 	sync_push(broker);
 }
 

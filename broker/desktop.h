@@ -12,6 +12,7 @@
 
 #define DESKTOP_FAILURES_MAX 3 /* in a row: then it is failed and consumes nothing */
 
+struct sound;
 struct watch;
 
 /* What guest.h asks of the agent. */
@@ -46,6 +47,7 @@ struct desktop {
 	sd_event_source *retry; /* ends hold, or a pause before a remake */
 	void (*unwritten)(struct desktop *desktop); /* what the store did not take, for retry; NULL: nothing */
 	struct watch *watch;                        /* NULL: nobody watches */
+	struct sound *sound;                        /* NULL: no viewer was offered any */
 };
 
 struct desktops;

@@ -2,6 +2,7 @@
 #include "broker/lifecycle.h"
 
 #include "broker/guest.h"
+#include "broker/sound.h"
 #include "broker/spares.h"
 #include "broker/sync.h"
 #include "broker/viewer.h"
@@ -72,6 +73,7 @@ static bool remove_if_gone(struct desktop *desktop)
 	if (!desktop_is_leaving(desktop) || desktop->state != DESKTOP_ABSENT || desktop->n_viewers > 0)
 		return false;
 	watch_drop(desktop);
+	sound_drop(desktop);
 	r = store_desktop_delete(broker->store, desktop->row.id);
 	if (r < 0 && r != -ENOENT) {
 		log_error("desktop %s cannot be deleted from the store: %s", desktop->row.id, strerror(-r));

@@ -4,6 +4,7 @@
 #include "broker/child.h"
 #include "broker/guest.h"
 #include "broker/lifecycle.h"
+#include "broker/sound.h"
 #include "broker/watch.h"
 #include "common/bus.h"
 #include "common/cleanup.h"
@@ -37,6 +38,8 @@ struct viewer {
 	void *userdata;
 	struct status shown;
 	bool attached, closing;
+	bool sound_told, sound_allowed; /* it was told, or may have been; what */
+	bool listens;                   /* its viewer has switched sound on */
 };
 
 struct viewers {
@@ -78,6 +81,7 @@ static void leave_desktop(struct viewer *viewer)
 	if (!desktop)
 		return;
 	desktop->n_viewers--;
+	sound_update(desktop);
 	watch_viewer_left(desktop);
 	if (desktop->session.id == viewer->row.session && desktop->session.id != 0) {
 		if (desktop->n_viewers == 0)
@@ -148,6 +152,42 @@ static void show_status(struct viewer *viewer)
 	viewer->shown = status;
 	call_viewer(viewer, call_done, "SetStatus", "ssib", status.title, status.detail, status.percent,
 		    (int)status.failed);
+}
+
+/* anew: also where it is not news that sound is allowed, or not. */
+static void give_sound(struct viewer *viewer, bool anew)
+{
+	_cleanup_close_ int fd = -1;
+	bool allowed;
+
+	if (!viewer->desktop || viewer->closing || !child_bus(viewer->child))
+		return;
+	allowed = sound_is_allowed(viewer->desktop);
+	/* It offers none until it is told. */
+	if (viewer->sound_told ? !anew && viewer->sound_allowed == allowed : !allowed)
+		return;
+	fd = sound_socket(viewer->desktop);
+	if (fd < 0) {
+		if (fd != -EAGAIN)
+			log_error("no sound for the viewer of slot %u: %s", viewer->row.slot, strerror(-fd));
+		return;
+	}
+	call_viewer(viewer, call_done, "SetSound", "bh", (int)allowed, fd);
+	viewer->sound_told = true;
+	viewer->sound_allowed = allowed;
+}
+
+static int on_sound(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	struct viewer *viewer = userdata;
+	int wanted;
+
+	(void)ret_error;
+	if (!viewer->desktop || sd_bus_message_read(message, "b", &wanted) < 0)
+		return 0;
+	viewer->listens = wanted;
+	sound_update(viewer->desktop);
+	return 0;
 }
 
 static int attach_again(sd_event_source *source, uint64_t usec, void *userdata);
@@ -235,6 +275,9 @@ static int display_setup(sd_bus *bus, void *userdata)
 	if (r >= 0)
 		r = sd_bus_match_signal(bus, NULL, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, "Wanted", on_wanted,
 					userdata);
+	if (r >= 0)
+		r = sd_bus_match_signal(bus, NULL, NULL, VIEWER_API_PATH, VIEWER_API_INTERFACE, "Sound", on_sound,
+					userdata);
 	return r;
 }
 
@@ -262,10 +305,13 @@ static void display_up(bool again, void *userdata)
 		call_viewer(viewer, status_told, "Status", "");
 		if (viewer->desktop)
 			watch_update(viewer->desktop);
+		viewer->sound_told = true;
+		give_sound(viewer, true);
 		return;
 	}
 	show_status(viewer);
 	attach(viewer);
+	give_sound(viewer, false);
 }
 
 static const struct child_kind DISPLAY = {
@@ -407,6 +453,28 @@ void viewers_detach(struct desktop *desktop)
 		call_viewer(at, call_done, "ClearSource", "");
 		show_status(at);
 	}
+}
+
+void viewers_sound(struct desktop *desktop)
+{
+	for (struct viewer *at = desktop->broker->viewers->first; at; at = at->next)
+		if (at->desktop == desktop)
+			give_sound(at, true);
+}
+
+void viewers_policy(struct desktop *desktop)
+{
+	for (struct viewer *at = desktop->broker->viewers->first; at; at = at->next)
+		if (at->desktop == desktop)
+			give_sound(at, false);
+}
+
+bool viewers_listen(const struct desktop *desktop)
+{
+	for (const struct viewer *at = desktop->broker->viewers->first; at; at = at->next)
+		if (at->desktop == desktop && at->listens)
+			return true;
+	return false;
 }
 
 static int end_now(sd_event_source *source, uint64_t usec, void *userdata)

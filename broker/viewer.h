@@ -30,4 +30,9 @@ void viewers_attach(struct desktop *desktop);
 void viewers_detach(struct desktop *desktop);
 void viewers_close(struct desktop *desktop, const char *title, const char *detail);
 
+/* Their desktop's sound has another socket; its pool may allow something else now; whether one of them plays it. */
+void viewers_sound(struct desktop *desktop);
+void viewers_policy(struct desktop *desktop);
+bool viewers_listen(const struct desktop *desktop);
+
 #endif

@@ -4,6 +4,7 @@
 #include "broker/backoff.h"
 #include "broker/child.h"
 #include "broker/clipboard.h"
+#include "broker/sound.h"
 #include "broker/viewer.h"
 #include "common/bus.h"
 #include "common/cleanup.h"
@@ -181,6 +182,7 @@ static void screen_up(bool again, void *userdata)
 	if (again && child_call(watch->child, adopted_told, watch, "Status", "") >= 0)
 		watch->opening = true;
 	clipboard_screen_up(watch->clipboard);
+	sound_screen_up(watch->desktop, again);
 	watch_update(watch->desktop);
 }
 

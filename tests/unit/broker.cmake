@@ -12,3 +12,6 @@ target_sources(unit-broker_disk PRIVATE broker_world.c broker_fake_host.c broker
 
 unit_test(broker_clipboard hotdesk-broker-core)
 target_sources(unit-broker_clipboard PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)
+
+unit_test(broker_sound hotdesk-broker-core)
+target_sources(unit-broker_sound PRIVATE broker_world.c broker_fake_host.c broker_fake_spawn.c)

@@ -19,8 +19,8 @@ struct process {
 	struct fake_process shown;
 	enum spawn_kind kind;
 	struct bus_server *server;
-	int life[2]; /* the read end is the pidfd: at end of file the process is dead */
-	int stream_fd;
+	int life[2];   /* the read end is the pidfd: at end of file the process is dead */
+	int stream_fd; /* or the socket of PulseAudio */
 };
 
 struct request {
@@ -45,7 +45,8 @@ struct spawn_client {
 static struct {
 	sd_event *event;
 	bool no_clipboards;
-	unsigned vdagent_refusals, policy_refusals;
+	unsigned vdagent_refusals, policy_refusals, start_refusals, sound_refusals;
+	bool no_pulseaudio;
 	struct process processes[SPAWN_KINDS][SLOTS];
 } spawn;
 
@@ -158,6 +159,54 @@ static int set_clipboard(sd_bus_message *call, void *userdata, sd_bus_error *ret
 	return sd_bus_reply_method_return(call, "");
 }
 
+static void keep_sound(struct process *process, bool sound, int fd)
+{
+	process->shown.sound = sound;
+	if (process->shown.sound_fd >= 0)
+		close(process->shown.sound_fd);
+	process->shown.sound_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static int set_sound_of_display(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct process *process = userdata;
+	int allowed, fd, r;
+
+	(void)ret_error;
+	process->shown.n_sounds++;
+	sd_bus_message_read(call, "bh", &allowed, &fd);
+	keep_sound(process, allowed, fd);
+	r = sd_bus_reply_method_return(call, "");
+	if (r >= 0 && allowed && process->shown.listens)
+		r = sd_bus_emit_signal(sd_bus_message_get_bus(call), VIEWER_API_PATH, VIEWER_API_INTERFACE, "Sound",
+				       "b", 1);
+	return r;
+}
+
+static int set_sound_of_screen(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct process *process = userdata;
+	int fd;
+
+	(void)ret_error;
+	process->shown.n_sounds++;
+	if (refuses(&spawn.sound_refusals))
+		return -ENOMEM;
+	sd_bus_message_read(call, "h", &fd);
+	keep_sound(process, true, fd);
+	return sd_bus_reply_method_return(call, "");
+}
+
+static int clear_sound(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
+{
+	struct process *process = userdata;
+
+	(void)ret_error;
+	process->shown.n_sounds++;
+	keep_sound(process, false, -1);
+	return sd_bus_reply_method_return(call, "");
+}
+
 static const sd_bus_vtable DISPLAY[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Hello", "u", "u", method_hello, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -166,6 +215,7 @@ static const sd_bus_vtable DISPLAY[] = {
     SD_BUS_METHOD("SetStatus", "ssib", "", set_status, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Close", "ssu", "", close_viewer, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Status", "", "buu", display_status, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetSound", "bh", "", set_sound_of_display, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 
@@ -175,6 +225,8 @@ static const sd_bus_vtable SCREEN[] = {
     SD_BUS_METHOD("SetSource", "h", "", set_source, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("AddDisplay", "h", "", add_display, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Status", "", "buuu", screen_status, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetSound", "h", "", set_sound_of_screen, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ClearSound", "", "", clear_sound, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 
@@ -213,6 +265,7 @@ static void end(struct process *process)
 	close(process->life[1]);
 	if (process->stream_fd >= 0)
 		close(process->stream_fd);
+	keep_sound(process, false, -1);
 }
 
 static int start(struct process *process, const struct request *request)
@@ -221,13 +274,21 @@ static int start(struct process *process, const struct request *request)
 
 	if (process->shown.alive)
 		return -EEXIST;
-	*process = (struct process){.kind = request->kind, .stream_fd = request->n_fds == 2 ? request->fds[0] : -1};
+	if (request->kind == SPAWN_SOUND && refuses(&spawn.start_refusals)) {
+		close(request->fds[0]);
+		return -EAGAIN;
+	}
+	*process = (struct process){.kind = request->kind, .stream_fd = -1, .shown.sound_fd = -1};
+	if (request->n_fds == 2 || request->kind == SPAWN_SOUND)
+		process->stream_fd = request->fds[0];
 	process->shown.alive = true;
 	process->shown.generation = generation + 1;
 	memcpy(process->shown.tag, request->tag, sizeof(process->shown.tag));
 	memcpy(process->shown.arguments, request->arguments, sizeof(process->shown.arguments));
 	if (pipe2(process->life, O_CLOEXEC) < 0)
 		return -errno;
+	if (request->kind == SPAWN_SOUND)
+		return 0;
 	return bus_server_new(spawn.event, request->fds[request->n_fds - 1], &OPS, process, &process->server);
 }
 
@@ -338,6 +399,11 @@ int spawn_client_status(struct spawn_client *client, spawn_done_fn done, void *u
 	return queue(client, &(struct request){.op = SPAWN_STATUS, .done = done, .userdata = userdata});
 }
 
+bool spawn_client_has_sound(void)
+{
+	return !spawn.no_pulseaudio;
+}
+
 void spawn_client_forget(struct spawn_client *client, void *userdata)
 {
 	for (size_t i = 0; i < client->n; i++)
@@ -411,6 +477,37 @@ void fake_screen_copied(uint32_t slot, uint32_t direction, uint32_t bytes)
 	uint32_t copy[] = {direction, bytes};
 
 	bus_server_each(spawn.processes[SPAWN_SCREEN][slot].server, emit_copied, copy);
+}
+
+static void emit_sound(sd_bus *bus, void *userdata)
+{
+	const bool *listens = userdata;
+
+	sd_bus_emit_signal(bus, VIEWER_API_PATH, VIEWER_API_INTERFACE, "Sound", "b", (int)*listens);
+}
+
+void fake_display_listens(uint32_t slot, bool listens)
+{
+	struct process *process = &spawn.processes[SPAWN_DISPLAY][slot];
+
+	process->shown.listens = listens;
+	bus_server_each(process->server, emit_sound, &listens);
+}
+
+int fake_sound_socket(uint32_t slot)
+{
+	return spawn.processes[SPAWN_SOUND][slot].stream_fd;
+}
+
+void fake_sound_refuses(unsigned n_starts, unsigned n_screens)
+{
+	spawn.start_refusals = n_starts;
+	spawn.sound_refusals = n_screens;
+}
+
+void fake_no_pulseaudio(void)
+{
+	spawn.no_pulseaudio = true;
 }
 
 void fake_kill(enum spawn_kind kind, uint32_t slot)

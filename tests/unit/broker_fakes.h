@@ -25,6 +25,10 @@ struct fake_process {
 	unsigned n_vdagents;             /* screen: SetVdagent calls */
 	uint32_t allowed, clipboard_max; /* screen: last SetClipboard */
 	unsigned n_policies;             /* screen: SetClipboard calls */
+	unsigned n_sounds;               /* display or screen: SetSound calls; screen: ClearSound too */
+	bool sound;                      /* display: allowed; screen: has a daemon to play into */
+	int sound_fd;                    /* of the last SetSound; -1: none */
+	bool listens;                    /* display: its viewer has sound on, which it says when it is allowed */
 };
 
 void fakes_new(sd_event *event);
@@ -41,6 +45,14 @@ void fake_screens_lack_clipboards(void);
 void fake_screen_refuses(unsigned n_vdagents, unsigned n_policies);
 void fake_screen_loses_vdagent(uint32_t slot);
 void fake_screen_copied(uint32_t slot, uint32_t direction, uint32_t bytes);
+
+/* The viewer of a display switches sound on or off. */
+void fake_display_listens(uint32_t slot, bool listens);
+/* The listening socket of a desktop's PulseAudio. */
+int fake_sound_socket(uint32_t slot);
+/* The next starts of PulseAudio fail, and the next calls of a screen's SetSound, so many of each. */
+void fake_sound_refuses(unsigned n_starts, unsigned n_screens);
+void fake_no_pulseaudio(void);
 
 /* The state of a wanted set that the host has not begun with; "": there is none. */
 const char *fake_host_wants(const char *id);
