@@ -53,11 +53,13 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-static int part_header(struct vdagent_part *part)
+/* Once for the whole message: text_max may change before its end. */
+static int part_header(const struct vdagent_parser *parser, struct vdagent_part *part)
 {
 	part->header.protocol = le32toh(part->header.protocol);
 	part->header.type = le32toh(part->header.type);
 	part->header.size = le32toh(part->header.size);
+	part->skip = !size_allowed(parser, &part->header);
 	return part->header.protocol == VD_AGENT_PROTOCOL ? 0 : -EPROTO;
 }
 
@@ -79,7 +81,7 @@ static int part_grow(struct vdagent_part *part, size_t size)
 }
 
 /* Takes bytes of the chunk; 1: the message is whole. */
-static int part_feed(struct vdagent_parser *parser, struct vdagent_part *part, const uint8_t *data, size_t size,
+static int part_feed(const struct vdagent_parser *parser, struct vdagent_part *part, const uint8_t *data, size_t size,
 		     size_t *used)
 {
 	size_t n = 0, body;
@@ -92,13 +94,13 @@ static int part_feed(struct vdagent_parser *parser, struct vdagent_part *part, c
 		*used = n;
 		if (part->have < sizeof(part->header))
 			return 0;
-		r = part_header(part);
+		r = part_header(parser, part);
 		if (r < 0)
 			return r;
 	}
 	body = part->have - sizeof(part->header);
 	n = least(size - *used, part->header.size - body);
-	if (n && size_allowed(parser, &part->header)) {
+	if (n && !part->skip) {
 		r = part_grow(part, body + n);
 		if (r < 0)
 			return r;
@@ -164,7 +166,7 @@ int vdagent_feed(struct vdagent_parser *parser, const uint8_t *data, size_t size
 			parser->have = 0;
 		if (r > 0) {
 			ret->type = part->header.type;
-			ret->skipped = !size_allowed(parser, &part->header);
+			ret->skipped = part->skip;
 			ret->data = ret->skipped ? NULL : part->body;
 			ret->size = ret->skipped ? 0 : part->header.size;
 			part->whole = true;

@@ -25,6 +25,7 @@ struct vdagent_message {
 struct vdagent_part {
 	VDAgentMessage header;
 	size_t have; /* of header and body */
+	bool skip;   /* its size is not allowed */
 	bool whole;  /* it was handed out and is borrowed until the next feed */
 	uint8_t *body;
 	size_t room;

@@ -166,6 +166,23 @@ static void a_text_that_is_too_long_is_skipped_and_the_next_message_is_read(void
 	assert_true(world->parser.parts[0].room <= 4096);
 }
 
+static void a_limit_that_changes_counts_from_the_next_message(void **state)
+{
+	struct world *world = *state;
+	struct vdagent_message message;
+
+	put_header(world, VDP_CLIENT_PORT, VD_AGENT_CLIPBOARD, TEXT_MAX);
+	put_raw(world, "abcdef", 6);
+	world->parser.text_max = 0;
+	assert_int_equal(next_message(world, 4096, &message), -1);
+	world->parser.text_max = TEXT_MAX;
+	for (size_t left = TEXT_MAX - 6; left > 0; left--)
+		put_raw(world, "g", 1);
+	assert_int_equal(next_message(world, 4096, &message), 1);
+	assert_true(message.skipped);
+	assert_null(message.data);
+}
+
 static void unknown_messages_are_skipped(void **state)
 {
 	struct world *world = *state;
@@ -248,6 +265,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_a_header_promises_takes_no_memory, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_text_that_is_too_long_is_skipped_and_the_next_message_is_read, set_up,
 					    tear_down),
+	    cmocka_unit_test_setup_teardown(a_limit_that_changes_counts_from_the_next_message, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(unknown_messages_are_skipped, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_is_not_the_protocol_ends_it, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(two_ports_do_not_mix, set_up, tear_down),
