@@ -23,6 +23,7 @@ struct clipboard {
 	char *text; /* the viewer's, where it was sent unasked */
 	size_t size;
 	bool screen_has, screen_asked; /* its text was requested */
+	bool screen_newer;             /* and it has another one since */
 	bool viewer_asked;             /* the screen waits for the viewer's */
 };
 
@@ -168,6 +169,7 @@ static int screen_grabbed(struct display1_clipboard *screen, void *userdata)
 
 	(void)screen;
 	clipboard->screen_has = true;
+	clipboard->screen_newer = clipboard->screen_asked;
 	clipboard->viewer_has = false;
 	drop_text(clipboard);
 	if (clipboard->extended)
@@ -209,6 +211,11 @@ static void screen_text(struct display1_clipboard *screen, const char *data, siz
 
 	(void)screen;
 	clipboard->screen_asked = false;
+	if (clipboard->screen_newer) {
+		clipboard->screen_newer = false;
+		ask_screen(clipboard);
+		return;
+	}
 	if (!data || size > clipboard->text_max)
 		return;
 	copy = malloc(size + 1);
@@ -239,7 +246,7 @@ int clipboard_set_bus(struct clipboard *clipboard, sd_bus *bus)
 
 	display1_clipboard_free(clipboard->screen);
 	clipboard->screen = NULL;
-	clipboard->screen_asked = clipboard->viewer_asked = false;
+	clipboard->screen_asked = clipboard->screen_newer = clipboard->viewer_asked = false;
 	/* The desktop's text is out of reach; what the viewer was given it keeps. */
 	if (clipboard->screen_has)
 		screen_released(NULL, clipboard);

@@ -159,6 +159,15 @@ def a_text_that_was_there_first_comes_behind_the_handshake():
 
 
 @case
+def of_texts_that_follow_each_other_the_last_one_arrives():
+    with clip(extended=False) as c:
+        c.peer.do("offer ")  # asked for, and never answered
+        c.said("asked")
+        c.offer(b"the last")
+        c.viewer.wait(lambda: c.viewer.cut_texts == [b"the last"], "the text")
+
+
+@case
 def the_end_of_a_zipped_stream_is_no_end_of_the_viewer():
     with clip() as c:
         assert pasted_in(c, b"ended", end=True) == b"ended"
