@@ -198,9 +198,8 @@ static void heard_clipboard(struct agent_port *port, const struct vdagent_messag
 
 	if (message->type == VD_AGENT_CLIPBOARD && message->skipped) {
 		/* Which selection's is not known any more; only one is asked for at a time. */
-		log_info("the guest's clipboard is larger than allowed");
 		for (uint32_t i = 0; i < VDAGENT_SELECTIONS; i++)
-			port->ops->text(i, NULL, 0, port->userdata);
+			port->ops->text(i, NULL, port->parser.text_max + 1, port->userdata);
 		return;
 	}
 	if (!good || !port_can(port))

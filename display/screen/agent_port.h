@@ -21,7 +21,8 @@ struct agent_port_ops {
 	void (*grabbed)(uint32_t selection, bool text, void *userdata);
 	void (*released)(uint32_t selection, void *userdata);
 	void (*requested)(uint32_t selection, void *userdata);
-	/* The answer to agent_port_request; data NULL: there is none, or it is over the limit. Borrowed. */
+	/* The answer to agent_port_request, or one that nobody asked for. data NULL: there is none, or, where size is
+	 * over the limit, it is longer. Borrowed. */
 	void (*text)(uint32_t selection, const char *data, size_t size, void *userdata);
 	/* The connection ended or was given up: free the port. */
 	void (*lost)(void *userdata);
