@@ -324,9 +324,13 @@ void clipboard_set_policy(struct clipboard *clipboard, uint32_t allowed, uint32_
 		take_from_guest(clipboard);
 	else if (!clipboard->given[0] && clipboard->newest && clipboard->newest == clipboard->active)
 		give_to_guest(clipboard);
+	if (clipboard->given[PRIMARY] && !(allowed & SCREEN_CLIPBOARD_PRIMARY)) {
+		clipboard->given[PRIMARY] = false;
+		agent_port_release(clipboard->port, PRIMARY);
+	}
 	if (clipboard->offered != NONE && !may_offer(clipboard, clipboard->offered))
 		offer(clipboard, NONE);
-	else if (clipboard->offered == NONE && clipboard->guest_has[0] && may_offer(clipboard, 0))
+	if (clipboard->offered == NONE && clipboard->guest_has[0] && may_offer(clipboard, 0))
 		offer(clipboard, 0);
 }
 

@@ -230,6 +230,18 @@ def primary_is_a_policy_of_its_own():
         d.agent.request(1)
         d.tool.expect("display 0 request")
         assert d.agent.expect_text(1) == TEXT
+        d.tool.do(f"clipboard {IN | OUT} {LIMIT}")
+        d.agent.expect_release(1)
+        d.agent.request(1)
+        assert d.agent.expect_text(1) is None
+    with desk(allowed=OUT | PRIMARY) as d:
+        for selection in (0, 1):
+            d.agent.grab(selection)
+            d.tool.expect("display 0 grab")
+        d.tool.do(f"clipboard {OUT} {LIMIT}")
+        d.tool.expect("display 0 grab")
+        d.paste()
+        d.agent.expect_request(0)
 
 
 @case
