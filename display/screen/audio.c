@@ -7,6 +7,7 @@
 #include "display/display1.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@ struct audio {
 	sd_bus_slot *gone, *asking; /* Ping, then RegisterOutListener */
 	sd_event_source *again;
 	uint64_t pause;
+	unsigned registered; /* how often */
 	const struct audio_ops *ops;
 	void *userdata;
 };
@@ -189,6 +191,28 @@ static int serve_own(struct audio *audio, int fd)
 	return r < 0 ? r : bus_on_disconnect(audio->own, on_gone, audio, &audio->gone);
 }
 
+/*
+ * QEMU up to 7.2 knows its listeners by who called, also where there is no bus that would say so, and crashes without a
+ * name. Later ones have one name for all of such a connection.
+ */
+static int ask_qemu(struct audio *audio, int fd)
+{
+	sd_bus_message *call = NULL;
+	char sender[32];
+	int r = sd_bus_message_new_method_call(audio->bus, &call, NULL, DISPLAY1_AUDIO_PATH, DISPLAY1_AUDIO,
+					       "RegisterOutListener");
+
+	snprintf(sender, sizeof(sender), ":1.%u", ++audio->registered);
+	if (r >= 0)
+		r = sd_bus_message_set_sender(call, sender);
+	if (r >= 0)
+		r = sd_bus_message_append(call, "h", fd);
+	if (r >= 0)
+		r = sd_bus_call_async(audio->bus, &audio->asking, call, on_registered, audio, 0);
+	sd_bus_message_unref(call);
+	return r;
+}
+
 /* It is started before it is registered: QEMU authenticates it inside the call, in its main loop. */
 static int register_listener(struct audio *audio)
 {
@@ -201,8 +225,7 @@ static int register_listener(struct audio *audio)
 	theirs = ends[1];
 	r = serve_own(audio, ends[0]);
 	if (r >= 0)
-		r = sd_bus_call_method_async(audio->bus, &audio->asking, NULL, DISPLAY1_AUDIO_PATH, DISPLAY1_AUDIO,
-					     "RegisterOutListener", on_registered, audio, "h", theirs);
+		r = ask_qemu(audio, theirs);
 	return r < 0 ? r : 0;
 }
 

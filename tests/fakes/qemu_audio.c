@@ -60,6 +60,11 @@ static int on_register(sd_bus_message *call, void *userdata, sd_bus_error *ret_e
 	(void)ret_error;
 	if (r < 0)
 		return r;
+	/* QEMU 7.2 is gone then. */
+	if (!sd_bus_message_get_sender(call)) {
+		say("audio refused a caller without a name");
+		return -EINVAL;
+	}
 	qemu_audio_close(audio);
 	r = bus_serve_fd(audio->event, fcntl(fd, F_DUPFD_CLOEXEC, 3), NULL, NULL, &audio->listener);
 	if (r >= 0)

@@ -17,7 +17,9 @@ import cache
 from case import Skip, eventually
 
 MACHINE = ("-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", "64", "-nodefaults", "-device", "virtio-vga", "-device",
-           "virtio-keyboard-pci", "-device", "virtio-tablet-pci", "-display", "dbus,p2p=on")
+           "virtio-keyboard-pci", "-device", "virtio-tablet-pci", "-audiodev", "dbus,id=audio0", "-display",
+           "dbus,p2p=on,audiodev=audio0", "-device", "ich9-intel-hda,id=sound0", "-device",
+           "hda-output,bus=sound0.0,audiodev=audio0,mixer=off")
 
 
 class Qemu:

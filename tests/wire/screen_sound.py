@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from case import case, eventually, main
 from screen_alone import screen
+from screen_qemu import Qemu
 from sounds import Recording, Speaker, Tone
 
 HZ = 440
@@ -167,6 +168,23 @@ def what_cannot_be_played_harms_nobody():
         s.qemu.do("voice 7 48000", "pattern 3")
         s.exact()
         assert s.memory() < 400 << 20, s.memory()
+
+
+@case
+def a_real_qemu_is_listened_to_and_left():
+    with screen() as s, Qemu("qemu-system-x86_64", s.directory / "real") as qemu, qemu.display_at(s.directory / "display") as path:
+        s.tool.do(f"source {path}")
+        qemu.attach()
+        s.tool.expect("picture ")
+        daemon = Speaker(s.directory / "pulse", sink="vm")
+        for _ in range(3):
+            s.tool.do(f"sound {daemon.path}")
+            eventually(lambda: any("hotdesk-screen" in line for line in daemon.list("clients")), "the screen is connected")
+            qemu.execute("query-status")
+            s.tool.do("silence")
+        qemu.execute("query-status")
+        assert s.status()[0] == 1, "still its source"
+        daemon.stop()
 
 
 if __name__ == "__main__":
