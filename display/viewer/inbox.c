@@ -64,6 +64,24 @@ int inbox_push(struct inbox *inbox, const struct filter_message *message)
 	return item ? inbox_add(inbox, item) : -ENOMEM;
 }
 
+static void drop_texts(struct inbox *inbox)
+{
+	struct inbox_item **at = &inbox->first, *item;
+
+	pthread_mutex_lock(&inbox->lock);
+	while ((item = *at)) {
+		if (item->kind != INBOX_PROVIDE && item->kind != INBOX_LATIN1) {
+			at = &item->next;
+			continue;
+		}
+		*at = item->next;
+		inbox->count--;
+		inbox_item_free(item);
+	}
+	inbox->last = at;
+	pthread_mutex_unlock(&inbox->lock);
+}
+
 int inbox_push_text(struct inbox *inbox, enum inbox_text kind, char *text, size_t size)
 {
 	struct inbox_item *item = calloc(1, sizeof(*item));
@@ -72,6 +90,8 @@ int inbox_push_text(struct inbox *inbox, enum inbox_text kind, char *text, size_
 		free(text);
 		return -ENOMEM;
 	}
+	if (kind != INBOX_PLAIN)
+		drop_texts(inbox);
 	item->kind = kind;
 	item->text = text;
 	item->text_size = size;

@@ -36,7 +36,8 @@ struct inbox {
 void inbox_init(struct inbox *inbox);
 void inbox_done(struct inbox *inbox);
 int inbox_push(struct inbox *inbox, const struct filter_message *message); /* copies. -ENOMEM, -ENOBUFS */
-/* text: malloced, taken over, also on failure. */
+/* text: malloced, taken over, also on failure. One that is to be made something of takes the place of those before it:
+ * they may be long, and a viewer that does not read may ask for them again and again. */
 int inbox_push_text(struct inbox *inbox, enum inbox_text kind, char *text, size_t size);
 struct inbox_item *inbox_pop(struct inbox *inbox); /* the caller's, or NULL */
 void inbox_item_free(struct inbox_item *item);     /* takes NULL */

@@ -1,5 +1,6 @@
 unit_test(viewer_filter hotdesk-viewer-pure)
 unit_test(cut_text hotdesk-viewer-pure)
+unit_test(inbox hotdesk-viewer-pure)
 unit_test(sound_wire hotdesk-viewer-pure)
 unit_test(sound_queue hotdesk-viewer-pure)
 unit_test(sound_flow hotdesk-viewer-pure)
