@@ -80,13 +80,20 @@ static void server_pass(struct server *server, const struct filter_message *mess
 		rfbCloseClient(server->client);
 }
 
+static void server_echo(struct server *server, uint32_t number)
+{
+	pace_echo(&server->pace, number, clock_usec());
+	if (number == server->flow_fence)
+		sound_flow_answered(&server->flow);
+}
+
 static void server_fence(struct server *server, const struct filter_message *message)
 {
 	uint8_t reply[9 + FILTER_FENCE_MAX] = {SERVER_FENCE};
 
 	if (!(message->flags & FENCE_REQUEST)) {
 		if (message->payload_size == 4)
-			pace_echo(&server->pace, get_u32(message->payload), clock_usec());
+			server_echo(server, get_u32(message->payload));
 		return;
 	}
 	put_u32(reply + 4, message->flags & FENCE_KNOWN);
@@ -115,7 +122,7 @@ static void server_handle(struct server *server, const struct filter_message *me
 		if (message->area.x >= server->screen->width || message->area.y >= server->screen->height)
 			break;
 		server_pass(server, message);
-		sound_flow_requested(&server->flow);
+		sound_flow_answered(&server->flow);
 		update_requested(server, message);
 		break;
 	case FILTER_FENCE:

@@ -49,6 +49,7 @@ struct server {
 	int next_line; /* where the next band begins */
 	struct pace pace;
 	struct sound_flow flow;
+	uint32_t flow_fence; /* whose echo tells it, where the viewer has fences */
 };
 
 /* All bytes written towards the viewer so far. */
@@ -57,6 +58,9 @@ uint64_t server_written(struct server *server);
 size_t server_unsent(struct server *server);
 bool server_send(struct server *server, const void *data, size_t size);
 
+/* Notes that what was sent will be answered: by a request, or by the echo of a fence. */
+void server_sound_update(struct server *server);
+void server_sound_fence(struct server *server, uint32_t number);
 /* Sends what there is of sound, as far as there is room for it. */
 void server_sound_step(struct server *server);
 

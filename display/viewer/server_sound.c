@@ -9,24 +9,36 @@
 /* Bytes on their way through this process below which sound goes out: so few that pixels do not wait for it. */
 #define SOUND_SHORT (12u << 10)
 
-/* What of sound may be on its way to a viewer without fences: a little more than may wait here. */
-static size_t flow_max(struct server *server)
-{
-	return atomic_load(&server->sound_max) / 2 * 3;
-}
-
 /* Whether requests alone tell what has reached the viewer. */
 static bool by_requests(const struct server *server)
 {
 	return !server->pace.answered && !server->continuous;
 }
 
+/* What of sound may be on its way: little more than may wait here, or a second where fences come back from far. */
+static size_t flow_max(struct server *server)
+{
+	size_t waiting = atomic_load(&server->sound_max);
+
+	return by_requests(server) ? waiting / 2 * 3 : waiting * 5;
+}
+
+void server_sound_update(struct server *server)
+{
+	if (by_requests(server))
+		sound_flow_marked(&server->flow, clock_usec());
+}
+
+void server_sound_fence(struct server *server, uint32_t number)
+{
+	if (sound_flow_marked(&server->flow, clock_usec()))
+		server->flow_fence = number;
+}
+
 static bool sound_open(struct server *server)
 {
-	if (server_unsent(server) >= SOUND_SHORT)
-		return false;
-	return by_requests(server) ? sound_flow_open(&server->flow, flow_max(server), clock_usec())
-				   : pace_half_open(&server->pace, server_written(server));
+	return server_unsent(server) < SOUND_SHORT && pace_half_open(&server->pace, server_written(server)) &&
+	       sound_flow_open(&server->flow, flow_max(server), clock_usec());
 }
 
 /* As update.c's output_ready: asked before the second look, so that no wake-up is lost. */
@@ -66,7 +78,7 @@ void server_sound_step(struct server *server)
 		sent = true;
 		send_end(server);
 	}
-	/* One fence, or one rectangle without pixels, at a time tells how fast sound gets there, where pixels do not. */
+	/* One fence, or rectangle without pixels, at a time tells how fast sound gets there, where pixels do not. */
 	if (by_requests(server) && (server->features & FEATURE_QEMU_KEY))
 		server->key_due |= sound_flow_asks(&server->flow, flow_max(server));
 	if (sent && server->pace.pinged == server->pace.acked)

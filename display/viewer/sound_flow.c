@@ -6,16 +6,17 @@ void sound_flow_sent(struct sound_flow *flow, size_t size)
 	flow->sent += size;
 }
 
-void sound_flow_updated(struct sound_flow *flow, uint64_t now)
+bool sound_flow_marked(struct sound_flow *flow, uint64_t now)
 {
 	if (flow->awaited)
-		return;
+		return false;
 	flow->awaited = true;
 	flow->marked = flow->sent;
 	flow->marked_at = now;
+	return true;
 }
 
-void sound_flow_requested(struct sound_flow *flow)
+void sound_flow_answered(struct sound_flow *flow)
 {
 	if (!flow->awaited)
 		return;
@@ -29,7 +30,7 @@ bool sound_flow_open(struct sound_flow *flow, size_t max, uint64_t now)
 		flow->awaited = false;
 		flow->known = flow->sent;
 	}
-	/* Nobody waits for pixels where none are on their way. */
+	/* Where nothing is to be answered, no pixels are on their way to be waited for. */
 	return !flow->awaited || flow->sent - flow->known < max;
 }
 

@@ -377,6 +377,7 @@ void update_ping(struct server *server)
 	if (!(server->features & FEATURE_FENCE) ||
 	    !pace_ping(&server->pace, server_written(server), clock_usec(), &number))
 		return;
+	server_sound_fence(server, number);
 	put_u32(fence + 4, FENCE_REQUEST | 1); /* echoed when all before it was dealt with */
 	fence[8] = 4;
 	put_u32(fence + 9, number);
@@ -465,7 +466,7 @@ bool update_step(struct server *server)
 	renew_continuous(server);
 	sent = send_update(server);
 	if (sent)
-		sound_flow_updated(&server->flow, clock_usec());
+		server_sound_update(server);
 	return sent;
 }
 
