@@ -3,8 +3,8 @@
 
 #include "broker/lifecycle.h"
 #include "broker/login.h"
-#include "broker/spares.h"
 #include "broker/sound.h"
+#include "broker/spares.h"
 #include "broker/sync.h"
 #include "broker/viewer.h"
 #include "broker/waiters.h"
