@@ -15,7 +15,7 @@
 
 #define READ_SIZE (64 * 1024)
 #define STALL_USEC UINT64_C(10000000)   /* how long a guest may take nothing of what waits for it */
-#define QUEUE_ROOM (4u << 20)           /* of waiting bytes, beside one text: CRLF line ends, headers, grabs */
+#define QUEUE_ROOM (4u << 20)           /* of waiting bytes, beside one text with CRLF line ends: headers, grabs */
 #define QUEUE_SMALL ((size_t)64 * 1024) /* of waiting bytes above which answers without a text are dropped */
 #define BUTTONS 0x7fu                   /* that the protocol knows, from VD_AGENT_LBUTTON_MASK up */
 #define OUR_CAPS                                                                                                       \
@@ -110,7 +110,7 @@ static void port_written(struct agent_port *port, int r)
 {
 	if (r < 0)
 		port_end(port, strerror(-r));
-	else if (port->out.size - port->out.at > port->parser.text_max + QUEUE_ROOM)
+	else if (port->out.size - port->out.at > 2 * port->parser.text_max + QUEUE_ROOM)
 		port_end(port, "it takes nothing");
 	else
 		port_flush(port);

@@ -72,14 +72,14 @@ class Agent:
 
     def receive(self):
         """The next message: kind and body. Its chunks are as long as old agents take."""
-        data = b""
+        data = bytearray()
         while len(data) < 20 or len(data) < 20 + struct.unpack_from("<I", data, 16)[0]:
             port, size = struct.unpack("<II", self._read(8))
             assert port == CLIENT_PORT and 0 < size <= MAX_CHUNK, (port, size)
             data += self._read(size)
         protocol, kind, _, size = struct.unpack_from("<IIQI", data)
         assert protocol == 1 and len(data) == 20 + size
-        return kind, data[20:]
+        return kind, bytes(data[20:])
 
     def expect(self, kind):
         got, body = self.receive()

@@ -135,6 +135,7 @@ def a_windows_guest_has_line_ends_of_its_own():
     with desk(vdagent.WINDOWS) as d:
         assert copied_out(d, b"one\r\ntwo\rthree\r\n\0") == b"one\ntwo\rthree\n"
         assert pasted_in(d, b"one\ntwo\n") == b"one\r\ntwo\r\n"
+        assert pasted_in(d, b"\n" * LIMIT) == b"\r\n" * LIMIT
 
 
 @case
