@@ -69,9 +69,11 @@ class Gvncviewer(Window):
     TITLE = "GVncViewer"
     QUESTION = "Authentication required"
 
-    def __init__(self, screen, stack, user, password, ca):
+    def __init__(self, screen, stack, user, password, ca, env=None):
+        name = f"gvncviewer-{user}"
         command = ["gvncviewer", f"127.0.0.1:{stack.port - 5900}"]
-        super().__init__(screen, stack.directory / "gvncviewer.log", _with_home(_home(stack, "gvncviewer"), ca, command), GTK)
+        super().__init__(screen, stack.directory / f"{name}.log", _with_home(_home(stack, name), ca, command),
+                         {**GTK, **(env or {})})
         self.user, self.password = user, password
 
     def answer(self):
