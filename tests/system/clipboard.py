@@ -246,6 +246,16 @@ def novnc_copies_both_ways():
 
 
 @clipboard_case
+def of_a_text_that_novnc_cuts_nothing_is_pasted():
+    """Its Deflator (core/deflator.js of 1.7.0) writes 100 KB at a time and may stop once all is read, before all is written."""
+    connect_novnc()
+    bridge.copy("short")
+    run(guest_pastes("short"))
+    bridge.copy(" ".join(map(str, range(1, 800_000)))[:5_000_000])
+    run('until test -z "$(xclip -selection clipboard -o | head -c 9)"; do sleep 1; done')
+
+
+@clipboard_case
 def novnc_copies_five_megabytes_both_ways():
     connect_novnc()
     copy_big_in_guest()
