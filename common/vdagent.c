@@ -176,6 +176,15 @@ int vdagent_feed(struct vdagent_parser *parser, const uint8_t *data, size_t size
 	return 0;
 }
 
+bool vdagent_unfinished(const struct vdagent_parser *parser)
+{
+	bool unfinished = parser->have > 0;
+
+	for (size_t i = 0; i < sizeof(parser->parts) / sizeof(parser->parts[0]); i++)
+		unfinished |= parser->parts[i].have > 0 && !parser->parts[i].whole;
+	return unfinished;
+}
+
 static uint32_t get_le32(const uint8_t *at)
 {
 	uint32_t value;

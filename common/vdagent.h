@@ -50,6 +50,9 @@ void vdagent_parser_reset(struct vdagent_parser *parser);
 int vdagent_feed(struct vdagent_parser *parser, const uint8_t *data, size_t size, size_t *used,
 		 struct vdagent_message *ret);
 
+/* Whether what was fed ends within a message. */
+bool vdagent_unfinished(const struct vdagent_parser *parser);
+
 /* What GRAB, REQUEST, RELEASE and CLIPBOARD say; which fields are there depends on what both ends can. */
 struct vdagent_clipboard {
 	uint32_t selection;

@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #define READ_SIZE (64 * 1024)
-#define STALL_USEC UINT64_C(10000000)   /* how long a guest may take nothing of what waits for it */
-#define QUEUE_ROOM (4u << 20)           /* of waiting bytes, beside one text with CRLF line ends: headers, grabs */
+#define STALL_USEC                                                                                                     \
+	UINT64_C(10000000)    /* how long a guest may take nothing of what waits for it, or stop within a message */
+#define QUEUE_ROOM (4u << 20) /* of waiting bytes, beside one text with CRLF line ends: headers, grabs */
 #define QUEUE_SMALL ((size_t)64 * 1024) /* of waiting bytes above which answers without a text are dropped */
 #define BUTTONS 0x7fu                   /* that the protocol knows, from VD_AGENT_LBUTTON_MASK up */
 #define OUR_CAPS                                                                                                       \
@@ -26,7 +27,7 @@
 struct agent_port {
 	const struct agent_port_ops *ops;
 	void *userdata;
-	sd_event_source *io, *stall, *defer;
+	sd_event_source *io, *stall, *unfinished, *defer;
 	int fd;
 	struct vdagent_parser parser;
 	struct vdagent_buffer out;
@@ -47,6 +48,7 @@ static void port_end(struct agent_port *port, const char *why)
 	log_info("the connection to the guest's vdagent ended: %s", why);
 	sd_event_source_set_enabled(port->io, SD_EVENT_OFF);
 	sd_event_source_set_enabled(port->stall, SD_EVENT_OFF);
+	sd_event_source_set_enabled(port->unfinished, SD_EVENT_OFF);
 	sd_event_source_set_enabled(port->defer, SD_EVENT_ONESHOT);
 }
 
@@ -56,6 +58,16 @@ static int on_defer(sd_event_source *source, void *userdata)
 
 	(void)source;
 	port->ops->lost(port->userdata);
+	return 0;
+}
+
+/* QEMU does not tell that an agent was killed; the next one's first words would be taken for the rest of the message.
+ */
+static int on_unfinished(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	port_end(userdata, "it stopped within a message");
 	return 0;
 }
 
@@ -264,6 +276,9 @@ static void port_read(struct agent_port *port)
 		else if (r > 0)
 			heard(port, &message);
 	}
+	sd_event_source_set_time_relative(port->unfinished, STALL_USEC);
+	sd_event_source_set_enabled(
+	    port->unfinished, !port->ended && vdagent_unfinished(&port->parser) ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -289,6 +304,10 @@ static int port_start(struct agent_port *port, sd_event *event)
 		r = sd_event_add_time_relative(event, &port->stall, CLOCK_MONOTONIC, 0, 0, on_stall, port);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(port->stall, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &port->unfinished, CLOCK_MONOTONIC, 0, 0, on_unfinished, port);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(port->unfinished, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_event_add_defer(event, &port->defer, on_defer, port);
 	if (r >= 0)
@@ -330,6 +349,7 @@ void agent_port_free(struct agent_port *port)
 		return;
 	sd_event_source_disable_unref(port->io);
 	sd_event_source_disable_unref(port->stall);
+	sd_event_source_disable_unref(port->unfinished);
 	sd_event_source_disable_unref(port->defer);
 	closep(&port->fd);
 	vdagent_parser_reset(&port->parser);

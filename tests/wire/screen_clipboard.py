@@ -328,6 +328,20 @@ def a_guest_that_takes_nothing_is_given_up():
 
 
 @case
+def an_agent_that_is_killed_within_a_text_is_followed_by_another():
+    """Its end is not told on the port, and the next one would speak into the rest of its text."""
+    with desk() as d:
+        d.agent.grab()
+        d.tool.expect("display 0 grab")
+        d.paste()
+        d.agent.expect_request()
+        d.agent.give(b"x" * 100_000, size=1_000_000)
+        d.agent.announce(request=1)
+        d.tool.expect("agent lost")
+        assert d.agent.ended()
+
+
+@case
 def a_guest_that_breaks_the_protocol_ends_its_connection_alone():
     big = struct.pack("<I", 0x7fffffff)
     for bad in (b"\3\0\0\0" + big, vdagent.message(vdagent.GRAB, b"", protocol=2)):
