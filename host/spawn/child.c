@@ -102,10 +102,17 @@ static void child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* An empty one that ends with the process. What this machine unmounts later goes here as well. */
+/*
+ * An empty one that ends with the process. What this machine unmounts later goes here as well. In a plain chroot, whose
+ * root is no mount point, others might see what is mounted here: the process has the chroot's own then.
+ */
 static void child_make_tmp(int pipe_fd)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	int r = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
+
+	if (r < 0 && errno == EINVAL)
+		return;
+	if (r < 0 ||
 	    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=64k,nr_inodes=16") < 0)
 		child_fail(pipe_fd, "making its own /tmp");
 }

@@ -15,7 +15,7 @@ import tempfile
 MARK = "HOTDESK_TEST_NAMESPACE"
 
 
-def _root_is_mount_point():
+def root_is_mount_point():
     lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
     return any(line.split()[4] == "/" for line in lines)
 
@@ -43,7 +43,7 @@ def own_mounts(network=False):
     if subprocess.run(["unshare", "--mount", "--net", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
         _skip("no namespaces can be made here; a container needs CAP_SYS_ADMIN for it")
     propagation = "private"
-    if not _root_is_mount_point():
+    if not root_is_mount_point():
         # A plain chroot: the propagation of what lies outside cannot be changed, only looked at.
         propagation = "unchanged"
         if _is_seen_by_others():

@@ -14,7 +14,8 @@ SINK = """context.objects = [ { factory = adapter args = {
     object.linger = true } } ]
 """
 SOCKET = 'pulse.properties = { server.address = [ "unix:%s" ] }\n'
-# WirePlumber, which connects streams and sinks, ends where there is no session bus.
+# WirePlumber, which connects streams and sinks, ends where there is no session bus, and where its Bluetooth finds no logind.
+NO_BLUETOOTH = "bluez_monitor.enabled = false\n"
 PROGRAMS = (("pipewire",), ("dbus-run-session", "--", "wireplumber"), ("pipewire-pulse",))
 
 
@@ -31,6 +32,9 @@ class PipeWire(Speaker):
             parts = directory / f".config/pipewire/{program}.conf.d"
             parts.mkdir(parents=True)
             (parts / "test.conf").write_text(text)
+        parts = directory / ".config/wireplumber/bluetooth.lua.d"
+        parts.mkdir(parents=True)
+        (parts / "51-test.lua").write_text(NO_BLUETOOTH)
         self.start()
 
     def start(self):

@@ -531,6 +531,14 @@ static void test_uid_decides_what_may_be_asked(void **state)
 }
 
 /* A socket in the manner of sd_listen_fds(3), and as root an empty /tmp; what it finds is printed on fd 4. */
+/* Not that of a plain chroot. */
+static bool root_is_a_mount_point(void)
+{
+	struct statx root;
+
+	return statx(AT_FDCWD, "/", 0, 0, &root) == 0 && (root.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static void test_sound_daemon_gets_its_socket_and_an_empty_tmp(void **state)
 {
 	static char script[] = "test -S /proc/self/fd/3 && test $LISTEN_FDS = 1 && test $LISTEN_PID = $$ && "
@@ -569,7 +577,7 @@ static void test_sound_daemon_gets_its_socket_and_an_empty_tmp(void **state)
 	}
 	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
 	snprintf(expected, sizeof(expected), "hotdesk-%u\n", uid);
-	if (plan.namespaces)
+	if (plan.namespaces && root_is_a_mount_point())
 		assert_string_equal(text, expected);
 	else
 		assert_non_null(strstr(text, expected));
