@@ -2,12 +2,16 @@
 #include "guest-agent/relay.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "guest-agent/port.h"
 #include "guest-agent/vdagent_socket.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define TICK_MS 1000
+#define HOST_USEC UINT64_C(10000000) /* how long a host may stop within a message */
 
 /* Of one selection. */
 struct side {
@@ -20,11 +24,13 @@ struct relay {
 	struct loop *loop;
 	struct port *port;
 	struct vdagent_parser parser; /* of the host's bytes */
-	uint32_t caps;                /* of the host and ours; 0: not known yet */
-	struct vdagent_socket *user;  /* NULL: none */
-	uid_t uid;                    /* who may connect, and has */
-	bool allowed;                 /* anybody may */
-	bool complained;              /* of a host that does not read */
+	uint64_t heard;               /* when the last of them came */
+	struct watch *timer;
+	uint32_t caps;               /* of the host and ours; 0: not known yet */
+	struct vdagent_socket *user; /* NULL: none */
+	uid_t uid;                   /* who may connect, and has */
+	bool allowed;                /* anybody may */
+	bool complained;             /* of a host that does not read */
 	struct side sides[VDAGENT_SELECTIONS];
 };
 
@@ -240,6 +246,7 @@ static int on_data(const char *data, size_t size, void *userdata)
 	struct relay *relay = userdata;
 	size_t at = 0;
 
+	relay->heard = clock_usec();
 	while (at < size) {
 		struct vdagent_message message;
 		size_t used = 0;
@@ -254,6 +261,21 @@ static int on_data(const char *data, size_t size, void *userdata)
 		at += used;
 	}
 	return 0;
+}
+
+/* A host that is replaced at once may not be seen to go; what the next one says would be taken for the rest of the
+ * message. */
+static void on_tick(uint32_t events, void *userdata)
+{
+	struct relay *relay = userdata;
+
+	(void)events;
+	if (!vdagent_unfinished(&relay->parser) || clock_usec() - relay->heard < HOST_USEC)
+		return;
+	log_info("clipboard: the host stopped within a message");
+	vdagent_parser_reset(&relay->parser);
+	host_begin(relay, 0);
+	announce(relay, true);
 }
 
 static void on_connected(void *userdata)
@@ -301,6 +323,8 @@ int relay_new(struct loop *loop, const char *port_path, struct relay **ret)
 	relay->loop = loop;
 	vdagent_parser_init(&relay->parser, CLIPBOARD_TEXT_MAX);
 	r = port_new(loop, VDAGENT_PORT, port_path, &relay_port_ops, relay, &relay->port);
+	if (r == 0)
+		r = loop_every(loop, TICK_MS, on_tick, relay, &relay->timer);
 	if (r < 0) {
 		relay_free(relay);
 		return r;
@@ -313,6 +337,7 @@ void relay_free(struct relay *relay)
 {
 	if (!relay)
 		return;
+	watch_free(relay->timer);
 	vdagent_socket_free(relay->user);
 	port_free(relay->port);
 	vdagent_parser_reset(&relay->parser);

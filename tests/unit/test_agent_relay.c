@@ -319,6 +319,27 @@ static void a_host_that_breaks_the_protocol_is_begun_with_again(void **state)
 }
 
 /* The whole guest: an X program, the session part, the root part. */
+/* Its first words would be taken for the rest of the message. */
+static void a_host_that_comes_within_the_message_of_another_is_begun_with(void **state)
+{
+	struct setup *s = *state;
+	struct vdagent_buffer text = {0};
+	const struct vdagent_clipboard what = {
+	    .type = VD_AGENT_CLIPBOARD_UTF8_TEXT, .data = (const uint8_t *)X_WORLD_TEXT, .size = strlen(X_WORLD_TEXT)};
+
+	start_with_user(s);
+	assert_int_equal(vdagent_write_clipboard(&text, VD_AGENT_CLIPBOARD, PEER_CAPS, &what), 0);
+	vdagent_peer_write(&s->world, &s->host, text.data, text.size / 2);
+	free(text.data);
+	x_world_skipped += 11;
+	hear_announce(s, true);
+	vdagent_peer_hear(&s->world, &s->user, VD_AGENT_ANNOUNCE_CAPABILITIES);
+	assert_int_equal(s->user.caps, 0);
+	vdagent_peer_announce(&s->world, &s->host, false, PEER_CAPS);
+	vdagent_peer_hear(&s->world, &s->user, VD_AGENT_ANNOUNCE_CAPABILITIES);
+	copy(s, &s->host, &s->user, 0, "x", 1);
+}
+
 static void a_copy_in_the_guest_reaches_the_host_and_a_paste_comes_from_it(void **state)
 {
 	struct setup *s = *state;
@@ -364,6 +385,7 @@ int main(void)
 	    TEST(nobody_is_served_while_nobody_is_signed_in),
 	    TEST(a_flood_waits_for_the_host),
 	    TEST(a_host_that_breaks_the_protocol_is_begun_with_again),
+	    TEST(a_host_that_comes_within_the_message_of_another_is_begun_with),
 	    TEST(a_copy_in_the_guest_reaches_the_host_and_a_paste_comes_from_it),
 #undef TEST
 	};
