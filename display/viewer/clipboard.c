@@ -146,6 +146,9 @@ void clipboard_heard(struct clipboard *clipboard, const struct filter_message *m
 
 	switch (said.kind) {
 	case CUT_TEXT_NONE:
+		/* It came broken: whoever waits for it need not wait on. */
+		if (clipboard->viewer_asked && (message->flags & FILTER_CUT_LAST))
+			answer_screen(clipboard, NULL, 0);
 		break;
 	case CUT_TEXT_TEXT:
 		viewer_text(clipboard, said.text, said.size);

@@ -184,6 +184,7 @@ def bombs_and_lies_are_dropped_and_the_viewer_goes_on():
             c.expect(CLIPBOARD_REQUEST | CLIPBOARD_TEXT)
             before = c.desk.memory()
             c.provide(text, **options)
+            assert c.pasted() is None, "and nobody waits for it"
             c.viewer.key(0x61)
             c.said("Keyboard Press 30")
             assert c.desk.memory() - before < 100 << 20, "a bomb is not unpacked"
