@@ -362,7 +362,7 @@ def open_door(listener, stream):
 
 @case
 def gvncviewer_plays_it():
-    with contextlib.ExitStack() as stack, Desk() as desk, socket.create_server(("127.0.0.1", 0)) as listener:
+    with Desk() as desk, contextlib.ExitStack() as stack, socket.create_server(("127.0.0.1", 0)) as listener:
         daemon, speaker = Speaker(desk.directory / "pulse", sink="vm"), Speaker(desk.directory / "speaker")
         stack.callback(daemon.stop)
         stack.callback(speaker.stop)
