@@ -40,7 +40,8 @@ def own_mounts(network=False):
     network: in one of its own too, with nothing but loopback."""
     if os.environ.get(MARK) or os.geteuid() != 0:
         return
-    if subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "--net", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+    probe = ["unshare", "--mount", "--propagation", "unchanged", "--net", "true"]
+    if subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode != 0:
         _skip("no namespaces can be made here; a container needs CAP_SYS_ADMIN for it")
     propagation = "private"
     if not root_is_mount_point():
